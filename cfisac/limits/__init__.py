@@ -1,0 +1,1 @@
+"""The published bounds, one module for each chapter under ``book/limits``."""

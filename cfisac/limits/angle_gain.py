@@ -1,0 +1,168 @@
+"""Bounds on the gain and the angle of arrival that one access point learns from pilots (zhang).
+
+The access point with an array a(phi) of L antennas sees ``T`` known unit-modulus pilots::
+
+    x_t = alpha a(phi) s_t + n_t,      n_t ~ CN(0, sigma^2 I_L),
+
+and the parameters are (Re alpha, Im alpha, phi), in this order. The steering vector has unit
+norm, so ``|alpha|^2`` is the signal power after combining all antennas.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfisac import _checks
+from cfisac.arrays import UniformLinearArray, projection
+
+Array = NDArray[np.float64]
+
+_BLOCK = 8192  # parameter sets worked on at a time, so that every temporary stays in the cache
+
+
+def local_fim(
+    gain: ArrayLike,
+    phi: ArrayLike,
+    array: UniformLinearArray,
+    n_pilots: ArrayLike,
+    noise_variance: ArrayLike,
+) -> Array:
+    """FIM of (Re alpha, Im alpha, phi) at one access point, known pilots.
+
+    Parameters
+    ----------
+    gain : (...) complex
+        alpha, the post-combining channel gain.
+    phi : (...) float
+        Angle of arrival from broadside (rad).
+    array : UniformLinearArray
+        The receiving array.
+    n_pilots : (...) int
+        T >= 1 pilots with ``|s_t| = 1``. For other known pilots the FIM scales with their energy:
+        T stands for ``sum |s_t|^2``.
+    noise_variance : (...) float
+        sigma^2 > 0 per antenna and pilot.
+
+    Returns
+    -------
+    (..., 3, 3)
+        zhang (36), (78).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not broadcast.
+    """
+    gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
+    slope = array.kappa * projection(phi)
+    coupling = slope * array.mean_index
+    fim = np.zeros((*gain.shape, 3, 3))
+    fim[..., 0, 0] = fim[..., 1, 1] = 1.0
+    fim[..., 0, 2] = fim[..., 2, 0] = -coupling * gain.imag
+    fim[..., 1, 2] = fim[..., 2, 1] = coupling * gain.real
+    fim[..., 2, 2] = np.abs(gain) ** 2 * slope**2 * array.mean_square_index
+    return fim * (2 * n_pilots / noise_variance)[..., None, None]
+
+
+def crlb(
+    gain: ArrayLike,
+    phi: ArrayLike,
+    array: UniformLinearArray,
+    n_pilots: ArrayLike,
+    noise_variance: ArrayLike,
+) -> Array:
+    """Closed-form inverse of :func:`local_fim`: the bound on (Re alpha, Im alpha, phi).
+
+    Takes the arguments of :func:`local_fim`.
+
+    Returns
+    -------
+    (..., 3, 3)
+        zhang (37), whose diagonal is (40) and (41). Where the angle cannot be identified
+        (alpha = 0, cos phi = 0 or L = 1) its variance is ``inf``, the covariances with it are 0
+        and the gain keeps ``sigma^2 / (2 T)`` per real part: the angle then does not reach the
+        data, so not knowing it costs nothing.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not broadcast.
+    """
+    gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
+    shape = gain.shape
+    gains, angles, pilots, noises = (
+        gain.reshape(-1),
+        phi.reshape(-1),
+        n_pilots.reshape(-1),
+        noise_variance.reshape(-1),
+    )
+    bound = np.zeros((gains.size, 3, 3))
+    for start in range(0, len(bound), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        _fill_crlb(bound[part], gains[part], angles[part], pilots[part], noises[part], array)
+    return bound.reshape(*shape, 3, 3)
+
+
+def angle_crlb(
+    gain: ArrayLike,
+    phi: ArrayLike,
+    array: UniformLinearArray,
+    n_pilots: ArrayLike,
+    noise_variance: ArrayLike,
+) -> Array:
+    """Bound on the variance of the angle alone, in rad^2 (zhang (41)).
+
+    Takes the arguments of :func:`local_fim`; the gain is an unknown nuisance. ``inf`` where
+    the angle cannot be identified (alpha = 0, cos phi = 0 or L = 1).
+    """
+    gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
+    slope = array.kappa * projection(phi)
+    information = 2 * n_pilots / noise_variance * np.abs(gain) ** 2 * slope**2
+    with np.errstate(divide="ignore"):
+        return 1 / (information * array.index_variance)
+
+
+def _fill_crlb(
+    bound: Array,
+    gain: NDArray[np.complex128],
+    phi: Array,
+    n_pilots: Array,
+    noise_variance: Array,
+    array: UniformLinearArray,
+) -> None:
+    """Write the bounds of a block of parameter sets into ``bound`` of shape (n, 3, 3)."""
+    per_part = noise_variance / (2 * n_pilots)
+    power = gain.real**2 + gain.imag**2
+    slope = array.kappa * projection(phi)
+    information = power * slope**2 * array.index_variance  # xi of zhang (35)
+    known = information > 0
+    angle = np.divide(per_part, information, where=known, out=np.full_like(per_part, np.inf))
+    # c^2 / xi and c / xi of zhang (37), with what cancels cancelled.
+    excess = np.divide(per_part, power, where=known, out=np.zeros_like(per_part))
+    excess *= 3 * (array.n_antennas - 1) / (array.n_antennas + 1)
+    cross = np.where(known, angle, 0.0) * (slope * array.mean_index)
+    bound[:, 0, 0] = per_part + excess * gain.imag**2
+    bound[:, 1, 1] = per_part + excess * gain.real**2
+    bound[:, 0, 1] = bound[:, 1, 0] = 0.0 - excess * gain.real * gain.imag
+    bound[:, 0, 2] = bound[:, 2, 0] = cross * gain.imag
+    bound[:, 1, 2] = bound[:, 2, 1] = 0.0 - cross * gain.real
+    bound[:, 2, 2] = angle
+
+
+def _scene(
+    gain: ArrayLike, phi: ArrayLike, n_pilots: ArrayLike, noise_variance: ArrayLike
+) -> tuple[NDArray[np.complex128], Array, Array, Array]:
+    """Check the four arguments and broadcast them against each other."""
+    checked = (
+        _checks.finite("gain", gain, complex),
+        _checks.finite("phi", phi),
+        _checks.count("n_pilots", n_pilots).astype(float),
+        _checks.positive("noise_variance", noise_variance),
+    )
+    try:
+        first, *rest = np.broadcast_arrays(*checked)
+    except ValueError as error:
+        shapes = ", ".join(str(each.shape) for each in checked)
+        raise ValueError(
+            f"gain, phi, n_pilots and noise_variance must broadcast, got shapes {shapes}"
+        ) from error
+    return first, rest[0], rest[1], rest[2]
