@@ -1,0 +1,101 @@
+"""The command ``cfisac``: list, run and verify the studies."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from cfisac import __version__, studies
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message without the usage block."""
+        self.exit(2, f"cfisac: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code.
+
+    0 is success, 1 a stored result that does not verify, 2 bad usage, 130 an interrupted run.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except ValueError as error:
+        print(f"cfisac: {error}", file=sys.stderr)
+        return 2
+
+
+def _list(options: argparse.Namespace) -> int:
+    for study in studies.all_studies().values():
+        held = studies.table_path(study, "paper", options.results).exists()
+        print(f"{study.id:16s} {study.title}{'' if held else '  [no stored table]'}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        path = studies.run(
+            options.study,
+            options.fidelity,
+            results=options.results,
+            workers=options.workers,
+            scheduler=options.scheduler,
+            progress=True,
+        )
+    except KeyboardInterrupt:
+        print("cfisac: stopped; what was finished is kept, run again to go on", file=sys.stderr)
+        return 130
+    for name, value in studies.get(options.study).assumptions.items():
+        print(f"assumed {name}: {value}", file=sys.stderr)
+    print(path)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    known = studies.all_studies()
+    chosen = [studies.get(name) for name in options.studies] or list(known.values())
+    failed = 0
+    for study in chosen:
+        problems = studies.verify(
+            studies.table_path(study, "paper", options.results), n_rows=options.rows
+        )
+        failed += bool(problems)
+        print(f"{study.id}: {'FAILED' if problems else 'verified'}")
+        for problem in problems:
+            print(f"  {problem}")
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="cfisac", description="Run and verify the studies of the book.")
+    parser.add_argument("--version", action="version", version=f"cfisac {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="list | run | verify")
+    where = _Parser(add_help=False)
+    where.add_argument(
+        "--results", type=Path, default=studies.RESULTS, help="folder of the tables (%(default)s)"
+    )
+    listing = commands.add_parser("list", parents=[where], help="list the studies")
+    listing.set_defaults(command=_list)
+
+    run = commands.add_parser("run", parents=[where], help="run a study and store its table")
+    run.add_argument("study", help="as printed by cfisac list")
+    run.add_argument("--fidelity", default="book", help="smoke, book or paper (%(default)s)")
+    run.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="(%(default)s)")
+    run.add_argument("--scheduler", help="address of a Dask scheduler, such as tcp://host:8786")
+    run.set_defaults(command=_run)
+
+    verify = commands.add_parser("verify", parents=[where], help="recompute stored numbers")
+    verify.add_argument("studies", nargs="*", metavar="study", help="all, unless some are named")
+    verify.add_argument("--rows", type=int, default=3, help="rows to recompute (%(default)s)")
+    verify.set_defaults(command=_verify)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""Seeded, resumable, parallel Monte Carlo: the same numbers whatever the machine does.
+
+An experiment is a list of *cells* (sets of parameters) and a *trial*, a function
+``trial(rng, **cell) -> {name: value}``. Trial t of cell c always draws from the child
+``SeedSequence(seed, spawn_key=(c, t))``, and the batches in which trials are worked on do not
+depend on the number of workers. So neither workers nor order nor an interruption changes a
+digit.
+"""
+
+import hashlib
+import inspect
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from tqdm import tqdm
+
+from cfisac import _checks
+
+Cell = Mapping[str, Any]
+Trial = Callable[..., Mapping[str, float]]
+Moments = dict[str, tuple[float, float]]  # name: mean, sum of squared deviations
+
+MAX_BATCHES = 32  # per cell; bounds what is kept, however many trials there are
+CONNECT_SECONDS = 10  # how long a Dask scheduler may take to answer
+
+
+def run(
+    trial: Trial,
+    cells: Sequence[Cell],
+    n_trials: int,
+    seed: int,
+    *,
+    only: Sequence[int] | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    journal: Path | None = None,
+    progress: bool = False,
+) -> list[dict[str, float]]:
+    """Average ``n_trials`` trials of every cell.
+
+    Parameters
+    ----------
+    trial : callable
+        ``trial(rng, **cell)`` returns named numbers; the same names for every trial of a cell.
+        It must be a function of a module, so that other processes can import it, and may use
+        no randomness but the ``numpy.random.Generator`` it is given.
+    cells : sequence of mappings
+        Keyword arguments of the trial.
+    n_trials : int
+        Trials per cell, >= 2 (one has no standard error).
+    seed : int
+        Entropy of all draws, >= 0.
+    only : sequence of int, optional
+        Indices of the cells to run; the others are left out of the answer. Cells keep their
+        draws.
+    workers : int
+        Processes of this machine, >= 1. Ignored with a scheduler.
+    scheduler : str, optional
+        Address of a running Dask scheduler, such as ``tcp://head-node:8786``; it must be able
+        to import what the trial needs. Needs the extra ``cluster``.
+    journal : Path, optional
+        File that finished batches are written to at once. If it exists and belongs to the same
+        experiment, its batches are not run again. The caller removes it.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    list of dict
+        For each cell, in order: ``name`` (mean over trials) and ``name_se`` (its standard
+        error) for every named number.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the scheduler does not answer.
+    """
+    _checks.count("n_trials", n_trials, least=2)
+    _checks.count("seed", seed, least=0)
+    _checks.count("workers", workers)
+    chosen = list(range(len(cells))) if only is None else list(only)
+    if not all(0 <= index < len(cells) for index in chosen):
+        raise ValueError(f"only must hold indices in 0..{len(cells) - 1}, got {chosen}")
+    tasks = [(cell, batch) for cell in chosen for batch in _batches(n_trials)]
+    with ExitStack() as stack:
+        stack.enter_context(_backend(workers, scheduler))
+        book = stack.enter_context(_Journal(journal, _fingerprint(trial, cells, n_trials, seed)))
+        bar = stack.enter_context(
+            tqdm(
+                total=len(chosen) * n_trials,
+                unit="trial",
+                unit_scale=True,
+                disable=None if progress else True,
+                file=sys.stderr,
+            )
+        )
+        bar.update(sum(task[1][1] - task[1][0] for task in tasks if task in book.done))
+        pending = [task for task in tasks if task not in book.done]
+        for cell, batch, moments in _work(trial, cells, seed, pending):
+            book.add(cell, batch, moments)
+            bar.update(batch[1] - batch[0])
+        batches = _batches(n_trials)
+        return [_summary(n_trials, [(b, book.done[cell, b]) for b in batches]) for cell in chosen]
+
+
+def _batches(n_trials: int) -> list[tuple[int, int]]:
+    """Split the trials of a cell into at most MAX_BATCHES runs, from their number alone."""
+    edges = np.linspace(0, n_trials, min(n_trials, MAX_BATCHES) + 1).round().astype(int)
+    return list(pairwise(edges.tolist()))
+
+
+def _work(
+    trial: Trial, cells: Sequence[Cell], seed: int, tasks: Sequence[tuple[int, tuple[int, int]]]
+) -> Iterator[tuple[int, tuple[int, int], Moments]]:
+    """Yield each batch as it is finished; the order is the machine's, the numbers are not."""
+    with Parallel(return_as="generator_unordered") as parallel:
+        yield from parallel(
+            delayed(_batch)(trial, cells[cell], seed, cell, batch) for cell, batch in tasks
+        )
+
+
+def _batch(
+    trial: Trial, cell: Cell, seed: int, index: int, batch: tuple[int, int]
+) -> tuple[int, tuple[int, int], Moments]:
+    """Run trials ``batch[0] .. batch[1] - 1`` of one cell, keeping only running moments."""
+    moments: Moments = {}
+    for number in range(*batch):
+        sequence = np.random.SeedSequence(seed, spawn_key=(index, number))
+        values = trial(np.random.default_rng(sequence), **cell)
+        n_before = number - batch[0]
+        moments = {
+            name: _merge(moments.get(name, (0.0, 0.0)), n_before, (float(value), 0.0), 1)
+            for name, value in values.items()
+        }
+    return index, batch, moments
+
+
+def _merge(
+    one: tuple[float, float], n_one: int, two: tuple[float, float], n_two: int
+) -> tuple[float, float]:
+    """Mean and sum of squared deviations of two groups taken together."""
+    if n_one == 0:
+        return two
+    if not (math.isfinite(one[0]) and math.isfinite(two[0])):
+        return one[0] + two[0], math.nan  # an infinite trial makes the mean infinite
+    total, step = n_one + n_two, two[0] - one[0]
+    return one[0] + step * n_two / total, one[1] + two[1] + step**2 * n_one * n_two / total
+
+
+def _summary(n_trials: int, batches: Sequence[tuple[tuple[int, int], Moments]]) -> dict[str, float]:
+    merged: Moments = {}
+    for (start, stop), moments in batches:
+        for name, moment in moments.items():
+            merged[name] = _merge(merged.get(name, (0.0, 0.0)), start, moment, stop - start)
+    summary = {}
+    for name, (mean, squares) in merged.items():
+        summary[name] = mean
+        summary[f"{name}_se"] = math.sqrt(squares / (n_trials * (n_trials - 1)))
+    return summary
+
+
+def _backend(workers: int, scheduler: str | None) -> AbstractContextManager[Any]:
+    """Where joblib sends the batches: this process, processes of this machine, or Dask."""
+    if scheduler is None:
+        if workers == 1:
+            return parallel_config(backend="sequential")
+        return parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1)
+    if "://" not in scheduler:
+        raise ValueError(f"scheduler must be an address like tcp://host:8786, got {scheduler!r}")
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError("scheduler needs the extra: pip install 'cfisac[cluster]'") from error
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except Exception as error:  # distributed raises many kinds for a bad or silent address
+        raise ValueError(
+            f"scheduler must be the address of a running Dask scheduler; {scheduler!r} "
+            "does not answer"
+        ) from error
+    stack = ExitStack()
+    stack.enter_context(client)
+    stack.enter_context(parallel_config(backend="dask", client=client))
+    return stack
+
+
+def _fingerprint(trial: Trial, cells: Sequence[Cell], n_trials: int, seed: int) -> str:
+    """Name the experiment: a journal of other cells, seeds or code is of no use."""
+    module = inspect.getmodule(trial)
+    source = inspect.getsource(module) if module is not None else repr(trial)
+    text = json.dumps([trial.__qualname__, [dict(cell) for cell in cells], n_trials, seed, source])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Journal:
+    """Finished batches, in memory and, when there is a path, line by line on disk."""
+
+    def __init__(self, path: Path | None, fingerprint: str) -> None:
+        self.path, self.fingerprint = path, fingerprint
+        self.done: dict[tuple[int, tuple[int, int]], Moments] = {}
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> "_Journal":
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            whole = self._read(self.path)
+            self._file = self.path.open("r+" if whole else "w")
+            self._file.seek(whole)
+            self._file.truncate()
+            if not whole:
+                self._write({"experiment": self.fingerprint})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, cell: int, batch: tuple[int, int], moments: Moments) -> None:
+        self.done[cell, batch] = moments
+        self._write({"cell": cell, "batch": batch, "moments": moments})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+
+    def _read(self, path: Path) -> int:
+        """Take over the batches of an earlier run; return the length of its whole lines."""
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        length = 0
+        for number, text in enumerate(lines):
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:
+                break  # the line that was being written when the run was stopped
+            if not text.endswith("\n"):
+                break
+            if number == 0:
+                if line.get("experiment") != self.fingerprint:
+                    return 0
+            else:
+                batch = (line["batch"][0], line["batch"][1])
+                moments = {name: (mean, dev) for name, (mean, dev) in line["moments"].items()}
+                self.done[line["cell"], batch] = moments
+            length += len(text)
+        return length

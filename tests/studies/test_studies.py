@@ -1,0 +1,155 @@
+"""Studies: declared, stored with provenance, verified, resumed to the same bytes."""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cfisac import studies
+
+STUDIES = list(studies.all_studies())
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """One table of smoke fidelity, run once."""
+    folder = tmp_path_factory.mktemp("results")
+    return studies.run("zhang-fig3", "smoke", results=folder)
+
+
+@pytest.fixture
+def table(smoke, tmp_path):
+    """A copy that a test may damage."""
+    for path in (smoke, smoke.with_suffix(".json")):
+        shutil.copy(path, tmp_path)
+    return tmp_path / smoke.name
+
+
+@pytest.mark.parametrize("study_id", STUDIES)
+def test_stored_table_verifies(study_id):
+    """Every line is the one that was written, and three random rows come out anew."""
+    study = studies.get(study_id)
+    assert studies.verify(studies.table_path(study, "paper", studies.RESULTS)) == []
+
+
+@pytest.mark.parametrize("study_id", STUDIES)
+def test_provenance_says_how_the_table_was_made(study_id):
+    study = studies.get(study_id)
+    path = studies.table_path(study, "paper", studies.RESULTS).with_suffix(".json")
+    provenance = json.loads(path.read_text())
+    assert provenance["fidelity"] == "paper"
+    assert provenance["n_trials"] == study.n_trials["paper"]
+    assert {"cfisac", "python", "numpy", "seconds", "seed", "assumptions"} <= set(provenance)
+    assert len(studies.stored(study_id)) == len(study.cells)
+
+
+def test_a_fresh_table_verifies(table):
+    assert studies.verify(table, n_rows=4) == []
+
+
+def test_verify_names_the_damaged_row_and_by_how_much(table):
+    lines = table.read_text().splitlines()
+    cells = lines[3].split(",")
+    cells[2] = repr(2 * float(cells[2]))
+    table.write_text("\n".join([*lines[:3], ",".join(cells), *lines[4:]]) + "\n")
+    (problem,) = studies.verify(table)
+    assert "row 3: network_crlb_rad2" in problem
+    assert "(100.00%)" in problem
+
+
+def test_verify_catches_a_forged_digest(table):
+    """Somebody who changes the digest as well is caught by the recomputation."""
+    lines = table.read_text().splitlines()
+    lines[1:] = [line.replace(",", ",1", 2).replace(",1", ",", 1) for line in lines[1:]]
+    table.write_text("\n".join(lines) + "\n")
+    path = table.with_suffix(".json")
+    provenance = json.loads(path.read_text())
+    provenance["rows_sha256"] = [studies._digest(line) for line in lines]
+    path.write_text(json.dumps(provenance))
+    assert len(studies.verify(table, n_rows=2, rng=random.Random(1))) >= 2
+
+
+def test_verify_notices_text_that_means_the_same_number(table):
+    lines = table.read_text().splitlines()
+    lines[2] += " "
+    table.write_text("\n".join(lines) + "\n")
+    (problem,) = studies.verify(table, n_rows=0)
+    assert "row 2: its text was changed" in problem
+
+
+def test_verify_notices_missing_rows_columns_files_and_seeds(table):
+    text = table.read_text()
+    table.write_text(text[: text.rstrip().rindex("\n") + 1])
+    assert "rows" in studies.verify(table)[0]
+    table.write_text(text.replace("n_aps", "aps", 1))
+    assert "header" in studies.verify(table)[0]
+    table.write_text(text)
+    path = table.with_suffix(".json")
+    path.write_text(path.read_text().replace('"seed": 3', '"seed": 4'))
+    assert "seed is 4" in studies.verify(table)[0]
+    path.unlink()
+    assert "missing" in studies.verify(table)[0]
+
+
+def test_a_lower_fidelity_does_not_overwrite_the_paper_table(smoke):
+    assert smoke.name == "zhang-fig3.smoke.csv"
+
+
+def test_two_workers_write_the_same_bytes(smoke, tmp_path):
+    again = studies.run("zhang-fig3", "smoke", results=tmp_path, workers=2)
+    assert again.read_bytes() == smoke.read_bytes()
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
+    """Ctrl-C half-way through `cfisac run angle-threshold`, then the same command again."""
+    command = [sys.executable, "-m", "cfisac.cli", "run", "angle-threshold"]
+    command += ["--fidelity", "smoke", "--workers", "1", "--results"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "cut")], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    journal = tmp_path / "cut" / "angle-threshold.smoke.partial.jsonl"
+    while process.poll() is None:
+        if journal.exists() and len(journal.read_text().splitlines()) > 20:
+            process.send_signal(signal.SIGINT)
+            break
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"run again to go on" in message
+    assert len(journal.read_text().splitlines()) > 20
+
+    subprocess.run([*command, str(tmp_path / "cut")], check=True, capture_output=True)
+    assert not journal.exists()
+    name = "angle-threshold.smoke.csv"
+    assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_trials_are_pure_functions_of_their_seed():
+    for study in studies.all_studies().values():
+        cell = study.cells[0]
+        first, second = (study.trial(np.random.default_rng(9), **cell) for _ in range(2))
+        assert first == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("zhang-fig9",), "study"),
+        (("zhang-fig2", "perfect"), "fidelity"),
+    ],
+)
+def test_bad_input(arguments, name, tmp_path):
+    with pytest.raises(ValueError, match=f"{name} must be one of"):
+        studies.run(*arguments, results=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_that_was_never_run_has_no_table(tmp_path):
+    with pytest.raises(ValueError, match="no stored table"):
+        studies.stored("zhang-fig2", tmp_path)

@@ -1,0 +1,70 @@
+"""The command line: what it prints, and one-line errors with exit code 2."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from cfisac import cli, studies
+
+
+def test_list_names_every_study(capsys):
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(studies.all_studies())
+
+
+def test_run_prints_the_path_and_the_assumptions(capsys, tmp_path):
+    command = ["run", "zhang-fig2", "--fidelity", "smoke", "--workers", "1"]
+    assert cli.main([*command, "--results", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.strip() == str(tmp_path / "zhang-fig2.smoke.csv")
+    assert "assumed path loss" in printed.err
+
+
+def test_verify_passes_for_a_stored_result(capsys):
+    assert cli.main(["verify", "zhang-fig2", "--rows", "1"]) == 0
+    assert capsys.readouterr().out == "zhang-fig2: verified\n"
+
+
+def test_verify_fails_for_a_damaged_result(capsys, tmp_path):
+    for name in ("zhang-fig2.csv", "zhang-fig2.json"):
+        shutil.copy(studies.RESULTS / name, tmp_path)
+    path = tmp_path / "zhang-fig2.csv"
+    lines = path.read_text().splitlines()
+    antennas, pilots, mean, error = lines[5].split(",")
+    lines[5] = ",".join([antennas, pilots, repr(1.5 * float(mean)), error])
+    path.write_text("\n".join(lines) + "\n")
+    assert cli.main(["verify", "zhang-fig2", "--results", str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert "zhang-fig2: FAILED" in printed
+    assert "row 5: mean_angle_crlb_rad2" in printed
+    assert "(50.00%)" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["run", "zhang-fig9"], "study must be one of zhang-fig2"),
+        (["run", "zhang-fig2", "--fidelity", "best"], "fidelity must be one of smoke"),
+        (["run", "zhang-fig2", "--workers", "0"], "workers must be a whole number >= 1"),
+        (["run", "zhang-fig2", "--workers", "two"], "--workers"),
+        (["run", "zhang-fig2", "--scheduler", "here"], "scheduler must be an address"),
+        (["verify", "zhang-fig9"], "study must be one of"),
+        (["verify", "--rows", "-1"], "rows must be a whole number >= 0"),
+        (["dance"], "invalid choice"),
+        ([], "required"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(arguments, part, tmp_path):
+    where = ["--results", str(tmp_path)] if arguments[:1] in (["run"], ["verify"]) else []
+    done = subprocess.run(
+        [sys.executable, "-m", "cfisac.cli", *arguments, *where], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    message = done.stderr.splitlines()[-1]
+    assert part in message
+    assert message.startswith("cfisac: ")
+    assert list(tmp_path.iterdir()) == []
