@@ -5,6 +5,8 @@ over access points keep them on the last axis; the global FIM is block diagonal 
 Information is in nats unless a name says bits.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -127,7 +129,7 @@ def bpsk_information(snr: ArrayLike) -> Array:
         Between 0 and ln 2, by Gauss-Hermite quadrature good to 1e-9.
     """
     amplitude = np.sqrt(2 * _checks.non_negative("snr", snr))[..., None]
-    nodes, weights = np.polynomial.hermite_e.hermegauss(240)
+    nodes, weights = _hermite(240)
     log_ratio = np.logaddexp(0.0, -2 * amplitude * (amplitude + nodes))
     return np.log(2) - log_ratio @ weights / np.sqrt(2 * np.pi)
 
@@ -167,18 +169,29 @@ def digest_trace_bound(
 def useful_bits(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) -> Array:
     """Digest length below which :func:`digest_trace_bound` says more than ``Tr I_x``, in bits.
 
-    ``Tr I_x / (2 ln 2 lambda_max)``, at most ``3 M / (2 ln 2)``: 2.17 bits for each access
+    ``Tr I_x / (2 ln 2 lambda_max)``, at most ``3 M / (2 ln 2)``: 2.16 bits for each access
     point, however long the block. Takes ``gain`` and ``phi`` of shape (..., M).
     """
     scene = (gain, phi, array, 1, 1.0)
     return fim_trace(*scene) / (2 * np.log(2) * largest_eigenvalue(*scene))
 
 
+@cache
+def _hermite(n_nodes: int) -> tuple[Array, Array]:
+    """Nodes and weights of the Gauss-Hermite rule, which are slow to find."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
+    return nodes, weights
+
+
 def _loudest(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) -> tuple[int, Array]:
     """Give M and zhang (19)'s ``2 + max|alpha|^2 max eta``."""
-    gain = _checks.finite("gain", gain, complex)
+    gain = _over_aps("gain", _checks.finite("gain", gain, complex))
     slope = array.kappa * projection(phi)
-    gain, slope = np.broadcast_arrays(_over_aps("gain", gain), slope)
+    try:
+        gain, slope = np.broadcast_arrays(gain, slope)
+    except ValueError as error:
+        shapes = f"{gain.shape} and {slope.shape}"
+        raise ValueError(f"gain and phi must broadcast, got shapes {shapes}") from error
     spread = np.max(slope**2, axis=-1) * array.mean_square_index
     return gain.shape[-1], 2 + np.max(np.abs(gain) ** 2, axis=-1) * spread
 
