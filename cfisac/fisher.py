@@ -68,7 +68,7 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
     Raises
     ------
     ValueError
-        If ``fim`` is not a finite square matrix, ``n_keep`` is out of range, or the nuisance
+        If ``fim`` is not a finite symmetric matrix, ``n_keep`` is out of range, or the nuisance
         block is singular: the nuisance cannot be estimated, so nothing can be said about what
         it hides.
     """
@@ -110,7 +110,7 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If a matrix is not finite or the shapes do not match.
+        If a matrix is not finite, ``fim`` is not symmetric, or the shapes do not match.
     """
     fim, jacobian = _square("fim", fim), _matrix("jacobian", jacobian, float)
     if jacobian.shape[-2] != fim.shape[-1]:
@@ -142,7 +142,7 @@ def crlb(fim: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If ``fim`` is not a finite square matrix.
+        If ``fim`` is not a finite symmetric matrix.
     """
     fim = _square("fim", fim)
     scale = np.sqrt(np.clip(np.diagonal(fim, axis1=-2, axis2=-1), 0, None))
@@ -209,7 +209,7 @@ def position_error_bound(efim: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If ``efim`` is not a finite square matrix.
+        If ``efim`` is not a finite symmetric matrix.
     """
     eigenvalues = np.linalg.eigvalsh(_square("efim", efim)).astype(float, copy=False)
     identifiable = _identifiable(eigenvalues)
@@ -238,6 +238,8 @@ def _square(name: str, value: ArrayLike) -> Array:
     matrix = _matrix(name, value, float)
     if matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
         raise ValueError(f"{name} must have shape (..., n, n) with n >= 1, got {matrix.shape}")
+    if np.any(np.abs(matrix - _transpose(matrix)) > 1e-8 * np.max(np.abs(matrix), initial=0.0)):
+        raise ValueError(f"{name} must be symmetric")
     return matrix
 
 
