@@ -1,0 +1,202 @@
+"""The ledger is complete and true to the book, and its checks can fail."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from cfisac import ledger
+
+CHAPTER = """# A chapter
+
+```{math}
+:label: zhang-41
+x = 1
+```
+
+(zhang-1)=
+$$ y = 2 $$
+
+$$ z = 3 $$ (zhang-2)
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A checkout with one chapter, one test and a ledger in which three rows are judged."""
+    for folder in ("book/ledger", "book/limits", "tests"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "book/limits/angle.md").write_text(CHAPTER)
+    (tmp_path / "tests/test_angle.py").write_text(
+        "class TestA:\n    def test_x(self):\n        0\n"
+    )
+    judged = {"verdict": "definition", "read": "limits/angle"}
+    special = {
+        "zhang-1": judged,
+        "zhang-2": judged,
+        "zhang-41": judged | {"verdict": "proved", "check": "tests/test_angle.py::test_x"},
+    }
+    for source, kinds in ledger.REQUIRED.items():
+        entries = [
+            {"id": f"{source}-{kind}{n}", "what": "something", "verdict": "open"}
+            | special.get(f"{source}-{kind}{n}", {})
+            for kind, count in kinds.items()
+            for n in range(1, count + 1)
+        ]
+        (tmp_path / f"book/ledger/{source}.yml").write_text(json.dumps(entries))
+    return tmp_path
+
+
+def edited(root, id_, **changes):
+    """The problems of the ledger after one row was changed (or dropped, with no changes)."""
+    rows = ledger.load(root / "book/ledger")
+    new = [replace(row, **changes) if row.id == id_ else row for row in rows]
+    return ledger.problems([row for row in new if changes or row.id != id_], root)
+
+
+def test_the_ledger_of_this_book_has_no_problem():
+    found = ledger.problems(ledger.load())
+    assert not found, "\n".join(found)
+
+
+def test_a_sound_ledger_has_no_problem(root):
+    assert ledger.problems(ledger.load(root / "book/ledger"), root) == []
+
+
+PROVED = {"verdict": "proved", "read": "limits/angle", "check": "tests/test_angle.py::test_x"}
+
+
+@pytest.mark.parametrize(
+    ("id_", "changes", "problem"),
+    [
+        ("zhang-7", {}, "zhang.yml: zhang-7: is missing"),
+        ("liu-fig10", {}, "liu.yml: liu-fig10: is missing"),
+        ("zhang-8", {"id": "zhang-7"}, "zhang.yml: zhang-7: appears 2 times"),
+        ("zhang-8", {"id": "zhang-81"}, "zhang.yml: zhang-81: is not a row of this source"),
+        ("zhang-8", {"source": "liu"}, "liu.yml: zhang-8: is not a row of this source"),
+        ("zhang-41", {"verdict": "prooved"}, "zhang-41: verdict 'prooved' is unknown"),
+        ("zhang-41", {"read": ""}, "zhang-41: verdict 'proved' needs a chapter in `read`"),
+        ("zhang-41", {"read": "limits/no"}, "zhang-41: chapter book/limits/no.md is not there"),
+        ("zhang-7", {"read": "limits/no"}, "zhang-7: chapter book/limits/no.md is not there"),
+        ("zhang-41", {"check": ""}, "zhang-41: verdict 'proved' needs a test in `check`"),
+        (
+            "zhang-41",
+            {"check": "tests/test_no.py::test_x"},
+            "zhang-41: test file tests/test_no.py is not there",
+        ),
+        (
+            "zhang-41",
+            {"check": "tests/test_angle.py::test_y"},
+            "zhang-41: test test_y is not in tests/test_angle.py",
+        ),
+        (
+            "zhang-41",
+            {"check": "tests/test_angle.py"},
+            "zhang-41: test (none named) is not in tests/test_angle.py",
+        ),
+        *(
+            ("zhang-41", PROVED | {"verdict": v}, f"zhang-41: verdict '{v}' needs a note")
+            for v in ledger.NEEDS_NOTE
+        ),
+        ("zhang-3", PROVED, "zhang-3: label zhang-3 does not occur in book/limits/angle.md"),
+    ],
+)
+def test_each_kind_of_problem_is_found(root, id_, changes, problem):
+    assert any(problem in line for line in edited(root, id_, **changes))
+
+
+@pytest.mark.parametrize("name", ["test_x[3-4]", "TestA::test_x"])
+def test_parametrised_tests_and_methods_are_found(root, name):
+    assert edited(root, "zhang-41", check=f"tests/test_angle.py::{name}") == []
+
+
+def test_only_equations_need_a_label(root):
+    assert edited(root, "zhang-fig2", **PROVED) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "problem"),
+    [("zhang-99", "is a label without a row"), ("liu-7", "is shown but still open")],
+)
+def test_a_label_without_a_judged_row_is_found(root, label, problem):
+    (root / "book/limits/other.md").write_text(f"({label})=\n# Another\n")
+    found = ledger.problems(ledger.load(root / "book/ledger"), root)
+    assert found == [f"limits/other.md: {label}: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ("- {id: zhang-1, what: a, verdict: open, color: red}", "zhang-1: unknown key color"),
+        ("- {id: zhang-1, what: a}", "zhang-1: has no verdict"),
+        ("- {id: zhang-1, what: a, verdict: 3}", "zhang-1: verdict must be non-empty text"),
+        ("- just words", "1: is not a mapping"),
+        ("- {id: zhang-1", "is not YAML"),
+    ],
+)
+def test_a_malformed_entry_is_refused(root, entry, fault):
+    (root / "book/ledger/zhang.yml").write_text(entry)
+    with pytest.raises(ValueError, match=re.escape(f"zhang.yml: {fault}")):
+        ledger.load(root / "book/ledger")
+
+
+def test_an_absent_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="folder must hold"):
+        ledger.load(tmp_path)
+
+
+def test_ids_say_what_a_row_is():
+    row = ledger.Row("fan_conf", "fan_conf-fig2", "a drawing", "open")
+    assert (row.kind, row.name) == ("figure", "Figure 2")
+    assert ledger.Row("liu", "liu-7", "an equation", "open").name == "(7)"
+
+
+def test_any_edit_of_a_row_shows_in_the_plain_text(root):
+    row = next(r for r in ledger.load(root / "book/ledger") if r.id == "zhang-41")
+    before = ledger.table([row], "caption")._repr_mimebundle_()["text/plain"]
+    for field in ("what", "verdict", "note", "read", "check"):
+        after = ledger.table([replace(row, **{field: "edited"})], "caption").text
+        assert after != before, field
+
+
+def test_scoreboard_counts_every_row_once(root):
+    rows = ledger.load(root / "book/ledger")
+    text = ledger.scoreboard(rows).text
+    assert "Zhang and Pang: 99 rows: 2 definition, 1 proved, 0 verified" in text
+    assert f"All: {len(rows)} rows:" in text
+
+
+def test_errata_hold_the_verdicts_that_need_care_worst_first():
+    rows = [
+        ledger.Row("zhang", f"zhang-{n}", "what", verdict, "note")
+        for n, verdict in enumerate(ledger.VERDICTS, 1)
+    ]
+    text = ledger.errata(rows).text
+    assert re.findall(r"\[(.*?)\]", text) == ["refuted", "corrected", "conditional"]
+
+
+def test_links_lead_to_the_equation(root, monkeypatch):
+    monkeypatch.setattr(ledger, "FOLDER", root / "book/ledger")
+    html = ledger.table(ledger.load(), "caption").html
+    for anchor in ("equation-zhang-41", "zhang-1", "equation-zhang-2"):
+        assert f'href="../limits/angle.html#{anchor}"' in html
+
+
+def test_what_a_row_says_is_escaped():
+    row = ledger.Row("zhang", "zhang-1", "a < b & c", "open")
+    assert "a &lt; b &amp; c" in ledger.table([row], "x < y").html
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("verdict", ledger.VERDICTS)
+def test_verdicts_can_be_read_in_light_and_dark_mode(verdict):
+    back, ink, dark, pale, _ = ledger._COLOURS[verdict]
+    for pair in ((back, ink), (dark, pale)):
+        low, high = sorted(luminance(colour) for colour in pair)
+        assert (high + 0.05) / (low + 0.05) >= 7
