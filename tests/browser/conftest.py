@@ -1,0 +1,191 @@
+"""One Chromium, one server, each built page visited once, with every outside host unreachable."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+
+def built_pages():
+    """Every page by its address from the top; index.html only redirects to the first one."""
+    pages = [path.relative_to(HTML).as_posix() for path in sorted(HTML.rglob("*.html"))]
+    return [page for page in pages if not page.startswith("_static") and page != "index.html"]
+
+
+def pytest_generate_tests(metafunc):
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", built_pages())
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(
+            "no Chromium found (Debian: apt-get install chromium; else: CHROMIUM=/path/to/chrome)"
+        )
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The built book on a free port of 127.0.0.1."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            """Stay quiet."""
+
+    handler = functools.partial(Handler, directory=HTML)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/"
+        httpd.shutdown()
+
+
+READ = """() => {
+  const article = document.querySelector('article.bd-article') || document.body;
+  const clone = article.cloneNode(true);
+  clone.querySelectorAll('script, style, pre, code, mjx-container').forEach(n => n.remove());
+  const text = clone.textContent;
+  return {
+    bare: [...document.querySelectorAll('.math')]
+      .filter(n => !n.querySelector('mjx-container')).map(n => n.textContent.slice(0, 60)),
+    broken: [...document.querySelectorAll('mjx-merror, mjx-container [data-mjx-error]')]
+      .map(n => n.getAttribute('data-mjx-error') || n.textContent),
+    raw: [/\\\\[()\\[\\]]/g, /\\$[^$\\n]*[\\\\^_{}][^$\\n]*\\$/g, /\\\\(frac|mathbf|begin|eqref)/g]
+      .flatMap(pattern => text.match(pattern) || []),
+    mute: [...article.querySelectorAll('img')]
+      .filter(n => !(n.getAttribute('alt') || '').trim()).map(n => n.src),
+    undrawn: [...document.querySelectorAll('figure.interactive > div')]
+      .filter(n => !n.querySelector('svg.main-svg')).map(n => n.id),
+    figures: [...document.querySelectorAll('figure.interactive > div')].map(n => n.id),
+  };
+}"""
+
+WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  const page = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth);
+  if (page <= width) { return []; }
+  const boxed = n => ['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(n).overflowX);
+  const scrolls = n => n && n !== document.body && (boxed(n) || scrolls(n.parentElement));
+  return [`the page is ${page} px wide`].concat(
+    [...document.querySelectorAll('main *')]
+      .filter(n => n.getBoundingClientRect().right > width + 1 && !scrolls(n.parentElement))
+      .slice(0, 5).map(n => `${n.tagName}.${n.className}: ${n.textContent.trim().slice(0, 40)}`));
+}"""
+
+READY = """() => (!document.querySelector('.math') || (window.MathJax && MathJax.startup
+  && MathJax.startup.promise && MathJax.startup.promise.then(() => true)))"""
+
+
+@dataclass
+class Visit:
+    """What one page did and holds."""
+
+    requests: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    content: dict[str, list[str]] = field(default_factory=dict)
+    wide: list[str] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
+
+    @property
+    def outside(self) -> list[str]:
+        """Requests that left the machine."""
+        local = {"data", "blob", "file", "about"}
+        parts = {url: urlsplit(url) for url in self.requests}
+        return [
+            url
+            for url, part in parts.items()
+            if part.scheme not in local and part.hostname != "127.0.0.1"
+        ]
+
+
+def look(browser, address):
+    """Open a page, wait until it is drawn, and write down everything that went wrong."""
+    visit = Visit()
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.on("requestfailed", lambda request: visit.failures.append(request.url))
+    page.on(
+        "response", lambda r: visit.failures.append(f"{r.status} {r.url}") if r.status > 399 else 0
+    )
+    page.on(
+        "console",
+        lambda m: visit.messages.append(m.text) if m.type in ("error", "warning") else 0,
+    )
+    page.on("pageerror", lambda error: visit.messages.append(str(error)))
+    page.goto(address, wait_until="load")
+    page.wait_for_function(READY, timeout=60_000)
+    if page.locator("figure.interactive").count():
+        page.wait_for_function(
+            "[...document.querySelectorAll('figure.interactive > div')]"
+            ".every(n => n.querySelector('svg.main-svg'))",
+            timeout=60_000,
+        )
+    visit.content = page.evaluate(READ)
+    for name in visit.content["figures"]:
+        visit.figures += _slider_problems(page, name)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(300)
+    visit.wide = page.evaluate(WIDE)
+    page.close()
+    return visit
+
+
+def _slider_problems(page, name):
+    """A slider that is there must change what is drawn."""
+    steps = page.locator(f"#{name} .slider-rail-touch-rect")
+    if not steps.count():
+        return []
+    drawn = """name => {
+      const copy = document.getElementById(name).cloneNode(true);
+      copy.querySelectorAll('.slider-container').forEach(n => n.remove());
+      return copy.innerHTML;
+    }"""
+    before = page.evaluate(drawn, name)
+    steps.first.scroll_into_view_if_needed()
+    box = steps.first.bounding_box()
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+    page.wait_for_timeout(800)
+    return [f"{name}: its slider moves nothing"] if page.evaluate(drawn, name) == before else []
+
+
+@pytest.fixture(scope="session")
+def visit(chromium, server):
+    """A function from page name to what that page did; each page is opened once."""
+    return functools.cache(lambda page_name: look(chromium, server + page_name))
+
+
+@pytest.fixture(scope="session", name="look")
+def look_fixture():
+    return look
+
+
+@pytest.fixture(scope="session")
+def html():
+    return HTML

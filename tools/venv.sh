@@ -1,0 +1,32 @@
+# Create the virtual environment and install the pinned packages: venv.sh VENV STAMP [PYTHON]
+set -euo pipefail
+venv=$1 stamp=$2 wanted=${3:-}
+
+modern() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+python=
+for candidate in ${wanted:-python3 python3.13 python3.12 python3.11}; do
+    if modern "$candidate"; then python=$candidate; break; fi
+done
+if [ -z "$python" ]; then
+    found=$("${wanted:-python3}" --version 2>&1 || true)
+    echo "cfisac needs Python 3.11 or later; ${wanted:-python3} is: ${found:-not installed}." >&2
+    echo "Name another one with: make book PYTHON=/path/to/python3.12" >&2
+    exit 1
+fi
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    echo "$("$python" --version) cannot create virtual environments (its ensurepip module is missing)." >&2
+    echo "On Debian or Ubuntu: sudo apt-get install python3-venv" >&2
+    exit 1
+fi
+
+start=$SECONDS
+if ! modern "$venv/bin/python"; then
+    echo "Creating $venv with $("$python" --version) ..."
+    "$python" -m venv --clear "$venv"
+fi
+echo "Installing $(grep -c == constraints.txt) pinned packages into $venv (one or two minutes the first time) ..."
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
+    --constraint constraints.txt --editable '.[book,test,cluster]'
+touch "$stamp"
+echo "Installed in $((SECONDS - start)) s."
