@@ -82,10 +82,11 @@ def test_derivative_norm_is_the_sum_of_squares():
     assert sp.simplify(eta - slope**2 * (n_antennas - 1) * (2 * n_antennas - 1) / 6) == 0
 
 
-def test_first_moment_is_imaginary():
-    """zhang (33), (34), (79): q = a^H a' = j c with c = kappa cos(phi) (L - 1) / 2."""
-    n_antennas, slope, first, _ = symbolic_moments()
+def test_first_moment_is_imaginary_and_the_second_the_norm():
+    """zhang (33), (34), (79): q = a^H a' = j c with c = kappa cos(phi) (L - 1) / 2, and eta."""
+    n_antennas, slope, first, eta = symbolic_moments()
     assert sp.simplify(first - sp.I * slope * (n_antennas - 1) / 2) == 0
+    assert sp.simplify(eta - slope**2 * (n_antennas - 1) * (2 * n_antennas - 1) / 6) == 0
 
 
 def test_spread_is_the_second_moment_minus_the_squared_mean():

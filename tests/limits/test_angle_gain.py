@@ -165,6 +165,27 @@ def test_determinant_vanishes_exactly_in_the_three_degenerate_cases():
 # ------------------------------------------------------------------------- score and signal
 
 
+def test_sympy_derivatives_and_scores_of_one_antenna():
+    """zhang (9), (10), (12)-(15), (62): any entry of (2), any pilot; sums over both are linear."""
+    real, imag, phi = theta = sp.symbols("alpha_R alpha_I phi", real=True)
+    x_r, x_i, s_r, s_i = sp.symbols("x_R x_I s_R s_I", real=True)
+    kappa, sigma, n = sp.symbols("kappa sigma L", positive=True)
+    index = sp.symbols("l", integer=True, nonnegative=True)
+    gain, pilot = real + sp.I * imag, s_r + sp.I * s_i
+    entry = sp.exp(sp.I * kappa * index * sp.sin(phi)) / sp.sqrt(n)  # (71)
+    slope = entry * sp.I * kappa * index * sp.cos(phi)  # (72)
+    printed = entry * pilot, sp.I * entry * pilot, gain * slope * pilot
+    residual = x_r + sp.I * x_i - gain * entry * pilot
+    log_likelihood = -residual * sp.conjugate(residual) / sigma**2
+    factors = sp.conjugate(entry * pilot), -sp.I * sp.conjugate(entry * pilot)
+    factors += (sp.conjugate(gain * slope * pilot),)
+    for parameter, column, factor in zip(theta, printed, factors, strict=True):
+        assert sp.simplify(sp.diff(gain * entry * pilot, parameter) - column) == 0
+        product = factor * residual
+        score = (product + sp.conjugate(product)) / sigma**2  # 2 Re{.} / sigma^2
+        assert sp.simplify(sp.expand(sp.diff(log_likelihood, parameter) - score)) == 0
+
+
 @QUICK
 @given(scene=SCENES, seed=st.integers(0, 2**32 - 1))
 def test_scores_are_the_gradient_of_the_log_likelihood(scene, seed):

@@ -205,6 +205,29 @@ def test_barnes_ozgur_step_fails_for_pilots_as_the_digest():
 # Claims 1 and 2
 
 
+def test_likelihood_is_that_of_known_pilots_and_mutual_information_needs_the_mixture():
+    """zhang (4), (7): one antenna, BPSK. (4) is a density for each pilot; the data have the mean
+    density over pilots, and only the ratio of the two gives the mutual information."""
+    gain, variance = 0.6, 1.0
+
+    def likelihood(x, y, pilot):
+        """(4) at x + jy."""
+        return np.exp(-(np.abs(x + 1j * y - gain * pilot) ** 2) / variance) / (np.pi * variance)
+
+    def mixture(x, y):
+        return (likelihood(x, y, 1) + likelihood(x, y, -1)) / 2
+
+    def integral(function):
+        return integrate.dblquad(function, -7, 7, -7, 7, epsabs=1e-9)[0]
+
+    assert integral(lambda y, x: likelihood(x, y, 1)) == pytest.approx(1, abs=1e-7)
+    assert integral(lambda y, x: x * likelihood(x, y, 1)) == pytest.approx(gain, abs=1e-7)
+    assert integral(lambda y, x: x * mixture(x, y)) == pytest.approx(0, abs=1e-7)
+    nats = integral(lambda y, x: likelihood(x, y, 1) * np.log(likelihood(x, y, 1) / mixture(x, y)))
+    assert nats == pytest.approx(info.bpsk_information(gain**2 / variance), abs=1e-7)
+    assert nats > 0.2  # with one density for both, (7) would be zero
+
+
 @pytest.mark.parametrize("snr", [0.0, 1e-3, 0.05, 0.3, 1.0, 4.0, 30.0, 1e3, 1e4])
 def test_bpsk_information_equals_entropy_difference(snr):
     """zhang (7) for BPSK, by an adaptive quadrature of h(y) - h(n)."""
@@ -272,6 +295,17 @@ def test_claim_threshold_is_half_a_nat_for_equal_access_points_and_less_otherwis
     assert info.claimed_trace_bound(1.001 * threshold, *scene) > info.fim_trace(*scene)
     same = np.full(4, gain[0]), np.full(4, phi[0])
     assert info.claim_threshold(*same, array) == pytest.approx(0.5, rel=1e-12)
+
+
+@given(seed=SEEDS)
+def test_claim_threshold_is_at_least_one_over_2m_at_a_common_angle_and_has_no_floor_otherwise(seed):
+    """zhang (19) takes each maximum on its own: the loudest need not be the one at broadside."""
+    gain, phi, array, *_ = draw_scene(seed)
+    together = info.claim_threshold(gain, phi[0], array)
+    assert together >= (1 - 1e-12) / (2 * len(gain))
+    wide = UniformLinearArray(array.n_antennas + 1, array.spacing)
+    apart = [info.claim_threshold([g, 1 / g], [np.pi / 2, 0.0], wide) for g in (1e2, 1e4)]
+    assert apart[1] < 1e-3 * apart[0]
 
 
 @given(seed=SEEDS)
