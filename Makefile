@@ -29,7 +29,7 @@ student: $(STAMP) ## write notebooks without solutions to _build/student
 	@$(PY) tools/book.py student
 
 bench: $(STAMP) ## time the fast paths against plain ones, side by side
-	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest benchmarks -q --benchmark-only --benchmark-disable-gc --benchmark-group-by=group --benchmark-columns=min,median,ops
+	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest benchmarks -q -s --benchmark-only --benchmark-disable-gc --benchmark-group-by=group --benchmark-columns=min,median,ops
 
 clean: ## remove _build and the tools' caches (keeps .venv)
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -114,7 +114,7 @@ def test_memory_does_not_grow_with_the_trials():
         return most
 
     peak(100)  # imports
-    assert peak(4000) < 1.5 * peak(200) + 100_000
+    assert peak(4000) < peak(200) + 20_000  # five bytes a trial
 
 
 def test_ctrl_c_keeps_what_was_finished(tmp_path):
@@ -146,7 +146,7 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(30) != 0
     finished = len(journal.read_text().splitlines()) - 1
-    assert 8 <= finished < 64
+    assert 8 <= finished < 2 * montecarlo.MAX_BATCHES
 
 
 @pytest.mark.parametrize(

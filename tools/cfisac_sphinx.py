@@ -1,7 +1,7 @@
 """What the book asks of Sphinx beyond its configuration.
 
-Colab opens notebooks only, so its button points to the stored notebook of a chapter. Docstrings are
-written to be read as plain text, so what reStructuredText would take for markup is made literal.
+Colab opens notebooks only, so its button points to the stored notebook of a chapter. Equations
+taken from a source keep the number they have there.
 """
 
 from __future__ import annotations
@@ -40,39 +40,9 @@ def equations_keep_their_source_number(app, env) -> list[str]:
     return []
 
 
-def plain_text_docstrings(app, what, name, obj, options, lines) -> None:
-    """Escape ``|x|``, ``x^*`` and ``x_``; show indented formulas as they stand."""
-    result: list[str] = []
-    literal: int | None = None  # the indentation of the block being shown as it stands
-    last, before = 0, ""  # the last line that was not blank, and its indentation
-    for number, line in enumerate(lines):
-        indent = len(line) - len(line.lstrip())
-        if line.strip():
-            if literal is not None and indent < literal:
-                literal = None
-            after_blank = number > 0 and not lines[number - 1].strip()
-            if literal is None and after_blank and indent > last:
-                if not before.endswith("::"):
-                    result += [" " * last + "::", ""]
-                literal = indent
-            last, before = indent, line
-        result.append(line if literal is not None else escape(line))
-    lines[:] = result
-
-
-def escape(line: str) -> str:
-    """Escape markup characters outside of ``literals``, `names` and section underlines."""
-    if re.fullmatch(r"\s*-+", line):
-        return line
-    parts = re.split(r"(``.*?``|`[^`]*`)", line)
-    parts[::2] = [re.sub(r"[|*\\]|(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
-    return "".join(parts)
-
-
 def setup(app):
     """Register with Sphinx: after the theme, and before napoleon reads the docstrings."""
     app.connect("html-page-context", no_thebe, priority=901)
-    app.connect("autodoc-process-docstring", plain_text_docstrings, priority=100)
     app.connect("env-get-updated", equations_keep_their_source_number, priority=900)
     app.connect("html-page-context", colab_opens_the_stored_notebook, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
