@@ -83,6 +83,16 @@ def projection(phi: ArrayLike) -> NDArray[np.float64]:
     No floating-point number equals pi/2, so ``np.cos(np.pi / 2)`` is 6e-17 and a bound would
     come out as a large number where it is infinite. Cosines below the rounding of ``phi``
     itself are therefore set to zero.
+
+    Parameters
+    ----------
+    phi : (...) float
+        Angle from broadside (rad).
+
+    Raises
+    ------
+    ValueError
+        If ``phi`` is not an array of finite real numbers.
     """
     phi = _checks.finite("phi", phi)
     cosine = np.cos(phi)

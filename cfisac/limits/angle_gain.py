@@ -111,8 +111,18 @@ def angle_crlb(
 ) -> Array:
     """Bound on the variance of the angle alone, in rad^2 (zhang (41)).
 
-    Takes the arguments of :func:`local_fim`; the gain is an unknown nuisance. ``inf`` where
-    the angle cannot be identified (alpha = 0, cos phi = 0 or L = 1).
+    Takes the arguments of :func:`local_fim`; the gain is an unknown nuisance.
+
+    Returns
+    -------
+    (...)
+        Variance in rad^2; ``inf`` where the angle cannot be identified (alpha = 0, cos phi = 0
+        or L = 1).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not broadcast.
     """
     gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
     slope = array.kappa * projection(phi)

@@ -62,7 +62,17 @@ def largest_eigenvalue(
 
         (T / sigma^2) [1 + |alpha|^2 eta + sqrt((1 - |alpha|^2 eta)^2 + 4 c^2 |alpha|^2)].
 
-    Takes the arguments of :func:`fim_trace` and returns an array of shape (...).
+    Takes the arguments of :func:`fim_trace`.
+
+    Returns
+    -------
+    (...)
+        lambda_max; it mixes the units of the gain and of the angle, as the source's proof does.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, out of range, or M < 1.
     """
     fim = _local_fims(gain, phi, array, n_pilots, noise_variance)
     scale, angle = fim[..., 0, 0], fim[..., 2, 2]
@@ -95,6 +105,11 @@ def claimed_trace_bound(
     (...)
         To be compared with :func:`fim_trace`, which exceeds it when the information is below
         :func:`claim_threshold`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, out of range, or M < 1.
     """
     information = _checks.non_negative("mutual_information", mutual_information)
     n_aps, loudest = _loudest(gain, phi, array)
@@ -107,7 +122,24 @@ def claim_threshold(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) 
 
     ``sum_m (2 + |alpha_m|^2 eta_m) / [2 M (2 + max|alpha|^2 max eta)]``: exactly half a nat when
     all access points are equal, and less when they differ. It depends neither on T nor on the
-    noise. Takes ``gain`` and ``phi`` of shape (..., M); returns shape (...).
+    noise.
+
+    Parameters
+    ----------
+    gain, phi : (..., M)
+        alpha_m (complex) and phi_m (rad) of each access point.
+    array : UniformLinearArray
+        The array of every access point.
+
+    Returns
+    -------
+    (...)
+        In nats, at most 1/2; for zhang (20) and (21).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, out of range, or M < 1.
     """
     n_aps, loudest = _loudest(gain, phi, array)
     one_pilot = np.asarray(fim_trace(gain, phi, array, 1, 1.0)) / 2
@@ -127,6 +159,11 @@ def bpsk_information(snr: ArrayLike) -> Array:
     -------
     (...)
         Between 0 and ln 2, by Gauss-Hermite quadrature good to 1e-9.
+
+    Raises
+    ------
+    ValueError
+        If ``snr`` is negative or not finite.
     """
     amplitude = np.sqrt(2 * _checks.non_negative("snr", snr))[..., None]
     nodes, weights = _hermite(240)
@@ -160,6 +197,11 @@ def digest_trace_bound(
     -------
     (...)
         The bound, in the units of the FIM's trace.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, out of range, or M < 1.
     """
     nats = np.log(2) * _checks.non_negative("n_bits", n_bits)
     scene = (gain, phi, array, n_pilots, noise_variance)
@@ -170,7 +212,24 @@ def useful_bits(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) -> A
     """Digest length below which :func:`digest_trace_bound` says more than ``Tr I_x``, in bits.
 
     ``Tr I_x / (2 ln 2 lambda_max)``, at most ``3 M / (2 ln 2)``: 2.16 bits for each access
-    point, however long the block. Takes ``gain`` and ``phi`` of shape (..., M).
+    point, however long the block.
+
+    Parameters
+    ----------
+    gain, phi : (..., M)
+        alpha_m (complex) and phi_m (rad) of each access point.
+    array : UniformLinearArray
+        The array of every access point.
+
+    Returns
+    -------
+    (...)
+        In bits, for all M access points together.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, out of range, or M < 1.
     """
     scene = (gain, phi, array, 1, 1.0)
     return fim_trace(*scene) / (2 * np.log(2) * largest_eigenvalue(*scene))
