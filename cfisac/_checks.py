@@ -1,19 +1,25 @@
 """Argument checks shared by the public functions: they name the argument and what is allowed."""
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_MOST = 2**53  # beyond it floating-point numbers skip whole ones
 
 
 def finite(name: str, value: ArrayLike, dtype: type = float) -> NDArray[Any]:
     """Return ``value`` as a finite array of ``dtype``."""
     try:
         array = np.asarray(value)
-        if dtype is float and np.iscomplexobj(array):
-            raise TypeError
+        objects = array.flat if array.dtype.kind == "O" else ()
+        if array.dtype.kind not in ("Obiuf" if dtype is float else "Obiufc") or not all(
+            isinstance(each, Number) for each in objects
+        ):
+            raise TypeError  # numpy would read numbers out of text and dates
         array = array.astype(dtype, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         kind = "real" if dtype is float else "complex"
         raise ValueError(f"{name} must be an array of {kind} numbers") from error
     if not np.all(np.isfinite(array)):
@@ -42,4 +48,6 @@ def count(name: str, value: ArrayLike, least: int = 1) -> NDArray[np.int64]:
     array = finite(name, value)
     if not (np.all(array == np.round(array)) and np.all(array >= least)):
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
+    if not np.all(array <= _MOST):
+        raise ValueError(f"{name} must be <= 2**53, got {value!r}")
     return array.astype(np.int64)

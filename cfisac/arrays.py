@@ -36,11 +36,11 @@ class UniformLinearArray:
     spacing: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse an array that cannot exist."""
+        """Refuse an array that cannot exist; keep plain numbers, which do not overflow."""
         for name, check in (("n_antennas", _checks.count), ("spacing", _checks.positive)):
             if np.ndim(getattr(self, name)) != 0:
                 raise ValueError(f"{name} must be one number, not an array")
-            check(name, getattr(self, name))
+            object.__setattr__(self, name, check(name, getattr(self, name)).item())
 
     @property
     def kappa(self) -> float:
@@ -63,7 +63,11 @@ class UniformLinearArray:
         return (self.n_antennas**2 - 1) / 12
 
     def electrical_angle(self, phi: ArrayLike) -> NDArray[np.float64]:
-        """Phase step ``kappa sin(phi)`` from one antenna to the next, in radians."""
+        """Phase step ``kappa sin(phi)`` from one antenna to the next, in radians.
+
+        Like the two methods below it takes angles ``phi`` (rad) of any shape (...) and raises
+        ``ValueError`` if they are not finite real numbers.
+        """
         return self.kappa * np.sin(_checks.finite("phi", phi))
 
     def steering(self, phi: ArrayLike) -> ComplexArray:
@@ -94,7 +98,9 @@ def projection(phi: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If ``phi`` is not an array of finite real numbers.
     """
-    phi = _checks.finite("phi", phi)
-    cosine = np.cos(phi)
-    rounding = np.finfo(float).eps * np.maximum(1.0, np.abs(phi))
+    checked = _checks.finite("phi", phi)
+    given = np.asarray(phi).dtype
+    precision = np.finfo(given if given in (np.float16, np.float32) else float).eps
+    cosine = np.cos(checked)
+    rounding = precision * np.maximum(1.0, np.abs(checked))
     return np.where(np.abs(cosine) <= rounding, 0.0, cosine)

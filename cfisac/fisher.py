@@ -45,7 +45,7 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     jacobian = _matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
     _must_broadcast(jacobian=jacobian.shape[:-2], noise_variance=noise_variance.shape[:-2])
-    return 2 / noise_variance * np.real(_adjoint(jacobian) @ jacobian)
+    return 2 / noise_variance * _symmetric(np.real(_adjoint(jacobian) @ jacobian))
 
 
 def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
@@ -63,33 +63,42 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
     Returns
     -------
     (..., n_keep, n_keep)
-        The equivalent FIM (EFIM).
+        The equivalent FIM (EFIM). A direction of which only the rounding of ``fim`` would be left
+        gets exactly no information.
 
     Raises
     ------
     ValueError
-        If ``fim`` is not a finite symmetric matrix, ``n_keep`` is out of range, or the nuisance
-        block is singular: the nuisance cannot be estimated, so nothing can be said about what
-        it hides.
+        If ``fim`` is not a finite, symmetric, positive semidefinite matrix, ``n_keep`` is out of
+        range, or the nuisance block is singular: the nuisance cannot be estimated, so nothing can
+        be said about what it hides.
     """
     fim = _square("fim", fim)
-    if not isinstance(n_keep, int | np.integer) or not 1 <= n_keep <= fim.shape[-1]:
+    whole = isinstance(n_keep, int | np.integer) and not isinstance(n_keep, bool)
+    if not whole or not 1 <= n_keep <= fim.shape[-1]:
         raise ValueError(f"n_keep must be a whole number in 1..{fim.shape[-1]}, got {n_keep!r}")
-    kept, coupling, nuisance = (
-        fim[..., :n_keep, :n_keep],
-        fim[..., :n_keep, n_keep:],
-        fim[..., n_keep:, n_keep:],
-    )
     if n_keep == fim.shape[-1]:
-        return kept.copy()
-    # Units must not decide what is singular: judge, and solve, with a unit diagonal.
-    scale = np.sqrt(np.diagonal(nuisance, axis1=-2, axis2=-1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        coupling = coupling / scale[..., None, :]
-        nuisance = nuisance / (scale[..., :, None] * scale[..., None, :])
-    if not np.all(scale > 0) or not np.all(_identifiable(np.linalg.eigvalsh(nuisance))):
+        return _symmetric(fim)
+    # Units must not decide what is singular or zero: judge, and solve, with a unit diagonal.
+    fim, scale = _unit_diagonal(fim)
+    coupling, nuisance = fim[..., :n_keep, n_keep:], fim[..., n_keep:, n_keep:]
+    spectrum = np.linalg.eigvalsh(nuisance)
+    _refuse_negative("fim", spectrum)
+    if not np.all(_identifiable(spectrum)):
         raise ValueError("the nuisance block of the FIM is singular")
-    return kept - coupling @ np.linalg.solve(nuisance, _transpose(coupling))
+    fit = np.linalg.solve(nuisance, _transpose(coupling))
+    left = _symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
+    # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
+    rounding = 1 + np.sum(fit**2, axis=(-2, -1))[..., None]
+    floor = 8 * fim.shape[-1] * np.finfo(float).eps * rounding
+    eigenvalues, vectors = np.linalg.eigh(left)
+    if np.any(eigenvalues < -np.maximum(floor, _NEGATIVE)):
+        raise ValueError("fim must be positive semidefinite")
+    if np.any(eigenvalues <= floor):
+        kept = np.where(eigenvalues > floor, eigenvalues, 0.0)
+        left = _symmetric((vectors * kept[..., None, :]) @ _transpose(vectors))
+    scale = scale[..., :n_keep]
+    return left * (scale[..., :, None] * scale[..., None, :])
 
 
 def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
@@ -119,7 +128,7 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
             f"got {jacobian.shape[-2]}"
         )
     _must_broadcast(fim=fim.shape[:-2], jacobian=jacobian.shape[:-2])
-    return _transpose(jacobian) @ fim @ jacobian
+    return _symmetric(_transpose(jacobian) @ fim @ jacobian)
 
 
 def crlb(fim: ArrayLike) -> Array:
@@ -142,17 +151,24 @@ def crlb(fim: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If ``fim`` is not a finite symmetric matrix.
+        If ``fim`` is not a finite, symmetric, positive semidefinite matrix.
+
+    Notes
+    -----
+    In floating point a direction counts as not seen when its information, in units in which the
+    diagonal is one, is below 8 n roundings of the largest; and it moves a parameter when the
+    parameter's share of it exceeds 1e-7, or the rounding of that share if that is more.
     """
-    fim = _square("fim", fim)
-    scale = np.sqrt(np.clip(np.diagonal(fim, axis1=-2, axis2=-1), 0, None))
-    scale = np.where(scale > 0, scale, 1.0)
+    fim, scale = _unit_diagonal(_square("fim", fim))
     outer = scale[..., :, None] * scale[..., None, :]
-    eigenvalues, vectors = np.linalg.eigh(fim / outer)
+    eigenvalues, vectors = np.linalg.eigh(fim)
+    _refuse_negative("fim", eigenvalues)
     seen = _seen(eigenvalues)
     inverse = np.where(seen, 1 / np.where(seen, eigenvalues, 1.0), 0.0)
     bound = (vectors * inverse[..., None, :]) @ _transpose(vectors) / outer
-    blind = np.max(np.where(seen[..., None, :], 0.0, np.abs(vectors)), axis=-1) > 1e-7
+    rounding = 8 * fim.shape[-1] * np.finfo(float).eps * np.max(inverse, axis=-1)
+    share = np.max(np.where(seen[..., None, :], 0.0, np.abs(vectors)), axis=-1)
+    blind = share > np.maximum(rounding, 1e-7)[..., None]
     bound = np.where(blind[..., :, None] | blind[..., None, :], 0.0, bound)
     index = np.arange(fim.shape[-1])
     bound[..., index, index] = np.where(blind, np.inf, bound[..., index, index])
@@ -191,11 +207,14 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
             f"for a factor of {factor.shape}"
         )
     _must_broadcast(factor=factor.shape[:-1], derivatives=derivatives.shape[:-2])
-    energy = np.sum(np.abs(factor) ** 2, axis=-1)[..., None, None]
-    if not np.all(energy > 0):
+    size = np.max(np.abs(factor), axis=-1, initial=0.0)[..., None, None]
+    if not np.all(size > 0):
         raise ValueError("factor must not be zero: a path without signal has no spread")
-    centroid = _adjoint(factor[..., None]) @ derivatives / energy
-    return np.real(_adjoint(derivatives) @ derivatives / energy - _adjoint(centroid) @ centroid)
+    column, derivatives = factor[..., None] / size, derivatives / size
+    energy = np.sum(np.abs(column) ** 2, axis=(-2, -1), keepdims=True)
+    # Centred first, squared then: a carrier far above the bandwidth costs no digits.
+    centred = derivatives - column * (_adjoint(column) @ derivatives / energy)
+    return _symmetric(np.real(_adjoint(centred) @ centred)) / energy
 
 
 def position_error_bound(efim: ArrayLike) -> Array:
@@ -204,27 +223,51 @@ def position_error_bound(efim: ArrayLike) -> Array:
     Parameters
     ----------
     efim : (..., k, k)
-        Equivalent FIM of the position, in m^-2 (fan_conf (22)).
+        Equivalent FIM of the position, in m^-2 (fan_conf (22)). The coordinates share one unit;
+        an eigenvalue below 8 k roundings of the largest counts as zero.
+
+    Returns
+    -------
+    (...)
+        Root of the summed variances of all coordinates, in metres.
 
     Raises
     ------
     ValueError
-        If ``efim`` is not a finite symmetric matrix.
+        If ``efim`` is not a finite, symmetric, positive semidefinite matrix.
     """
-    eigenvalues = np.linalg.eigvalsh(_square("efim", efim)).astype(float, copy=False)
+    eigenvalues = np.linalg.eigvalsh(_square("efim", efim))
+    _refuse_negative("efim", eigenvalues)
     identifiable = _identifiable(eigenvalues)
     trace = np.sum(1 / np.where(identifiable[..., None], eigenvalues, 1.0), axis=-1)
     return np.where(identifiable, np.sqrt(trace), np.inf)
 
 
-def _seen(eigenvalues: Array) -> NDArray[np.bool_]:
+_NEGATIVE = 1e-8  # share of the largest eigenvalue that a negative one may have and be rounding
+
+
+def _refuse_negative(name: str, eigenvalues: NDArray[Any]) -> None:
+    """Refuse a matrix with these eigenvalues unless it is positive semidefinite."""
+    largest = np.max(np.abs(eigenvalues), axis=-1, initial=0.0)
+    if np.any(eigenvalues < -_NEGATIVE * largest[..., None]):
+        raise ValueError(f"{name} must be positive semidefinite")
+
+
+def _seen(eigenvalues: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell which eigenvalues (ascending) of a positive semidefinite matrix are not round-off."""
     floor = 8 * eigenvalues.shape[-1] * np.finfo(float).eps
     return eigenvalues > np.clip(eigenvalues[..., -1:], 0, None) * floor
 
 
-def _identifiable(eigenvalues: Array) -> NDArray[np.bool_]:
+def _identifiable(eigenvalues: NDArray[Any]) -> NDArray[np.bool_]:
     return np.all(_seen(eigenvalues), axis=-1)
+
+
+def _unit_diagonal(fim: Array) -> tuple[Array, Array]:
+    """Measure every parameter in the unit that makes its diagonal entry one; the units too."""
+    scale = np.sqrt(np.clip(np.diagonal(fim, axis1=-2, axis2=-1), 0, None))
+    scale = np.where(scale > 0, scale, 1.0)
+    return fim / (scale[..., :, None] * scale[..., None, :]), scale
 
 
 def _matrix(name: str, value: ArrayLike, dtype: type) -> NDArray[Any]:
@@ -238,9 +281,16 @@ def _square(name: str, value: ArrayLike) -> Array:
     matrix = _matrix(name, value, float)
     if matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
         raise ValueError(f"{name} must have shape (..., n, n) with n >= 1, got {matrix.shape}")
-    if np.any(np.abs(matrix - _transpose(matrix)) > 1e-8 * np.max(np.abs(matrix), initial=0.0)):
+    root = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
+    rounding = 64 * np.finfo(float).eps * np.max(np.abs(matrix), axis=(-2, -1), keepdims=True)
+    allowed = 1e-8 * root[..., :, None] * root[..., None, :] + rounding
+    if np.any(np.abs(matrix - _transpose(matrix)) > allowed):
         raise ValueError(f"{name} must be symmetric")
     return matrix
+
+
+def _symmetric(matrix: Array) -> Array:
+    return (matrix + _transpose(matrix)) / 2
 
 
 def _must_broadcast(**leading: tuple[int, ...]) -> None:

@@ -164,6 +164,12 @@ def test_projection_is_exactly_zero_at_endfire(odd):
     assert np.all(UniformLinearArray(8).steering_derivative((2 * odd + 1) * np.pi / 2) == 0)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_endfire_is_endfire_in_every_precision(kind):
+    assert projection(kind(np.pi / 2)) == 0
+    assert projection(kind(1.5)) == pytest.approx(np.cos(float(kind(1.5))), rel=1e-12)
+
+
 @given(phi=st.floats(-100, 100))
 def test_projection_is_the_cosine(phi):
     assert projection(phi) == pytest.approx(np.cos(phi), abs=1e-13)
@@ -195,19 +201,29 @@ def test_kappa_is_the_electrical_spacing():
     assert UniformLinearArray(4, 0.25).electrical_angle(np.pi / 2) == pytest.approx(np.pi / 2)
 
 
-@pytest.mark.parametrize("bad", [0, -3, 2.5, np.nan, np.inf, None, "eight", 2j, [4, 8]])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.int32, np.float32, np.array])
+def test_small_integer_types_do_not_overflow(kind):
+    """100 squared does not fit into int8, and a wrapped variance would be a wrong bound."""
+    array, plain = UniformLinearArray(kind(100), kind(1)), UniformLinearArray(100, 1.0)
+    assert array == plain
+    assert hash(array) == hash(plain)
+    assert array.index_variance == plain.index_variance == pytest.approx(np.var(np.arange(100)))
+    assert array.mean_square_index == pytest.approx(np.mean(np.arange(100) ** 2))
+
+
+@pytest.mark.parametrize("bad", [0, -3, 2.5, np.nan, np.inf, None, "8", 2j, [4, 8], 1e30])
 def test_antennas_that_cannot_be_counted_are_refused(bad):
     with pytest.raises(ValueError, match="n_antennas must be"):
         UniformLinearArray(bad)
 
 
-@pytest.mark.parametrize("bad", [0, -0.5, np.nan, np.inf, None, "half", 1j, [0.5, 0.5]])
+@pytest.mark.parametrize("bad", [0, -0.5, np.nan, np.inf, None, "0.5", 1j, [0.5, 0.5]])
 def test_spacing_must_be_one_positive_number(bad):
     with pytest.raises(ValueError, match="spacing must be"):
         UniformLinearArray(4, bad)
 
 
-@pytest.mark.parametrize("bad", [np.nan, [0.1, np.inf], 0.1 + 0.2j, "north", [[0.1], [0.2, 0.3]]])
+@pytest.mark.parametrize("bad", [np.nan, [0.1, np.inf], 0.1 + 0.2j, "0.3", [[0.1], [0.2, 0.3]]])
 @pytest.mark.parametrize(
     "function",
     [

@@ -1,8 +1,10 @@
 """The command line: what it prints, and one-line errors with exit code 2."""
 
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,28 @@ def test_verify_fails_for_a_damaged_result(capsys, tmp_path):
     assert "zhang-fig2: FAILED" in printed
     assert "row 5: mean_angle_crlb_rad2" in printed
     assert "(50.00%)" in printed
+
+
+def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
+    package = Path(studies.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "site" / "cfisac")
+    here = tmp_path / "here"
+    here.mkdir()
+
+    def cfisac(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "cfisac.cli", *arguments],
+            cwd=here, env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+            capture_output=True, text=True,
+        )  # fmt: skip
+
+    assert "zhang-fig2" in cfisac("list").stdout
+    run = cfisac("run", "zhang-fig2", "--fidelity", "smoke", "--workers", "1")
+    assert run.stdout.strip() == str(Path("results") / "zhang-fig2.smoke.csv")
+    assert (here / "results" / "zhang-fig2.smoke.csv").exists()
+    missing = cfisac("verify", "zhang-fig2")
+    assert missing.returncode == 1
+    assert "zhang-fig2.csv: missing" in missing.stdout
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,41 @@ def test_a_nuisance_never_adds_information(seed):
     assert np.linalg.eigvalsh(lost)[0] > -1e-12 * fim.max()
 
 
+@pytest.mark.parametrize("spread", [np.pi, 0.3, 0.03])
+def test_what_the_nuisance_hides_entirely_is_exactly_zero(spread):
+    """Two ranges and an unknown clock never fix a position in the plane, whatever the rounding."""
+    rng = np.random.default_rng(19)
+    turn = rng.uniform(0, 2 * np.pi, (2000, 1)) + rng.uniform(-spread, spread, (2000, 2))
+    slopes = np.stack([np.cos(turn), np.sin(turn), np.ones_like(turn)], axis=-1)
+    slopes /= rng.uniform(0.1, 1, (2000, 2, 1))  # metres, a deviation for each range
+    fim = fisher.gaussian_fim(slopes, 2.0)
+    efim = fisher.equivalent_fim(fim, 2)
+    assert np.all(np.isinf(fisher.position_error_bound(efim)))
+    assert np.all(np.isinf(np.diagonal(fisher.crlb(fim), axis1=1, axis2=2)[:, :2]))
+    along = np.linalg.norm(np.diff(slopes / slopes[..., 2:], axis=1)[:, 0], axis=-1)
+    power = np.sum(along[:, None] ** 2 / np.sum(1 / slopes[..., 2] ** 2, axis=-1)[:, None], axis=1)
+    np.testing.assert_allclose(np.trace(efim, axis1=1, axis2=2), power, rtol=1e-6)
+
+
+@given(seed=SEEDS, exponent=st.floats(-5, 0), exact=st.booleans())
+def test_an_equivalent_fim_is_one_that_the_package_accepts(seed, exponent, exact):
+    """Nearly or entirely hidden by the nuisance: symmetric, and nowhere negative."""
+    rng = np.random.default_rng(seed)
+    nuisance = complex_normal(rng, 9, 2)
+    hidden = nuisance @ rng.normal(size=(2, 3))
+    columns = hidden + (0 if exact else 10.0**exponent) * complex_normal(rng, 9, 3)
+    efim = fisher.equivalent_fim(
+        fisher.gaussian_fim(np.concatenate([columns, nuisance], axis=1), 1.0), 3
+    )
+    assert np.array_equal(efim, efim.T)
+    assert np.linalg.eigvalsh(efim)[0] >= -1e-14 * max(efim.max(), 1e-300)
+    assert np.isinf(fisher.position_error_bound(efim)) == exact
+
+
+def test_a_number_of_parameters_may_be_a_numpy_integer():
+    assert fisher.equivalent_fim(np.eye(3), np.int64(2)).shape == (2, 2)
+
+
 def test_singular_nuisance_is_refused():
     with pytest.raises(ValueError, match="nuisance block"):
         fisher.equivalent_fim(np.zeros((3, 3)), n_keep=1)
@@ -279,6 +314,35 @@ def test_crlb_is_inf_exactly_for_what_an_unseen_direction_moves(seed, n, weights
         rtol=1e-9,
         atol=1e-9 * without.max(),
     )
+
+
+@pytest.mark.parametrize("closeness", [1e-3, 1e-5, 1e-6])
+def test_a_nearly_blind_direction_beside_a_blind_one_keeps_its_bounds(closeness):
+    """Columns 1 and 2 are parallel; 3 and 4 are close to parallel, and identifiable."""
+    rng = np.random.default_rng(7)
+    for columns in complex_normal(rng, 50, 12, 3):
+        c0, c2, c3 = columns.T
+        jacobian = np.stack([c0, 0.7 * c0, c2, c2 + closeness * c3], axis=1)
+        bound = np.diag(fisher.crlb(fisher.gaussian_fim(jacobian, 1.0)))
+        assert np.array_equal(np.isinf(bound), [True, True, False, False])
+        alone = np.linalg.inv(fisher.gaussian_fim(jacobian[:, 1:], 1.0))
+        np.testing.assert_allclose(bound[2:], np.diag(alone)[1:], rtol=1e-2)
+
+
+@pytest.mark.parametrize(("share", "blind"), [(1e-5, True), (1e-6, True), (1e-9, False)])
+def test_what_moves_a_parameter_less_than_1e_7_does_not(share, blind):
+    """The cut-off of the docstring, from both sides: the third column is c1 + share c2."""
+    c1, c2 = complex_normal(np.random.default_rng(8), 2, 12)
+    bound = fisher.crlb(fisher.gaussian_fim(np.stack([c1, c2, c1 + share * c2], axis=1), 1.0))
+    assert np.array_equal(np.isinf(np.diag(bound)), [True, blind, True])
+
+
+@pytest.mark.parametrize(("weak", "seen"), [(1e-13, True), (1e-16, False)])
+def test_what_counts_as_seen(weak, seen):
+    """The other cut-off: eight roundings for each of two parameters are 4e-15."""
+    fim = np.array([[1.0, 1.0 - weak], [1.0 - weak, 1.0]])
+    assert np.all(np.isfinite(np.diag(fisher.crlb(fim)))) == seen
+    assert np.isfinite(fisher.position_error_bound(fim)) == seen
 
 
 def test_two_parameters_seen_only_by_their_sum_are_not_identifiable():
@@ -502,6 +566,30 @@ def test_factor_covariance_ignores_scale_and_reference_and_is_a_covariance(seed,
     assert np.all(np.linalg.eigvalsh(covariance)[..., 0] > -1e-12)
 
 
+@pytest.mark.parametrize("carrier", [0.0, 3.5e9, 28e9, 300e9])
+def test_a_carrier_costs_factor_covariance_no_digits(carrier):
+    """Delay of 64 subcarriers at 30 kHz: the mean of the frequencies goes, the spread stays."""
+    frequencies = 30e3 * np.arange(64)
+    wave = np.exp(2j * np.pi * np.random.default_rng(28).random(64))
+    slope = 2j * np.pi * (carrier + frequencies) * wave
+    spread = fisher.factor_covariance(wave, slope[:, None])[0, 0]
+    assert spread == pytest.approx((2 * np.pi) ** 2 * np.var(frequencies), rel=1e-10)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-9, 1e200])
+def test_factor_covariance_of_a_very_small_or_large_factor(size):
+    slope = size * 1j * np.arange(4)[:, None]
+    assert fisher.factor_covariance(np.full(4, size), slope) == pytest.approx(1.25)
+
+
+@given(slope=st.floats(-1e6, 1e6), phase=st.floats(0, 6.28))
+def test_one_sample_has_no_spread(slope, phase):
+    """Nor a negative one: it is a sum of squares, of rounding here."""
+    sample = np.exp([1j * phase])
+    spread = fisher.factor_covariance(sample, 1j * slope * sample[:, None])[0, 0]
+    assert 0 <= spread <= (1e-15 * slope) ** 2
+
+
 @pytest.mark.parametrize("n_antennas", [1, 2, 7, 64])
 def test_factor_covariance_of_an_array_is_the_variance_of_its_positions(n_antennas):
     array, phi = UniformLinearArray(n_antennas), np.array([-0.4, 0.0, 1.1])
@@ -514,6 +602,7 @@ def test_factor_covariance_of_an_array_is_the_variance_of_its_positions(n_antenn
 # ---------------------------------------------------------------------------------- bad input
 
 NAN, HALF = np.full((2, 2), np.nan), np.ones((3, 2))
+LARGE, DATE = 1e9 * np.eye(2), np.datetime64("2026-01-01")
 
 
 @pytest.mark.parametrize(
@@ -535,6 +624,9 @@ NAN, HALF = np.full((2, 2), np.nan), np.ones((3, 2))
         (lambda: fisher.equivalent_fim(np.eye(3), 0), r"n_keep must be .* 1\.\.3, got 0"),
         (lambda: fisher.equivalent_fim(np.eye(3), 4), r"n_keep must be .* 1\.\.3, got 4"),
         (lambda: fisher.equivalent_fim(np.eye(3), 1.5), r"n_keep must be a whole number"),
+        (lambda: fisher.equivalent_fim(np.eye(3), True), r"n_keep must be a whole number"),
+        (lambda: fisher.equivalent_fim([[1, 2], [2, 1]], 1), "fim must be positive semidefinite"),
+        (lambda: fisher.equivalent_fim(-np.eye(2), 1), "fim must be positive semidefinite"),
         (lambda: fisher.change_parameters(HALF, HALF), "fim must have shape"),
         (lambda: fisher.change_parameters(np.eye(2), HALF), "jacobian must have 2 rows"),
         (lambda: fisher.change_parameters(np.eye(2), NAN), "jacobian must be finite"),
@@ -548,6 +640,16 @@ NAN, HALF = np.full((2, 2), np.nan), np.ones((3, 2))
         (lambda: fisher.crlb(np.ones((0, 0))), "n >= 1"),
         (lambda: fisher.crlb(1.0), "fim must have shape"),
         (lambda: fisher.crlb([[1.0, 0.0], [5.0, 1.0]]), "fim must be symmetric"),
+        (lambda: fisher.crlb([LARGE, [[1, 5], [0, 1]]]), "fim must be symmetric"),
+        (lambda: fisher.crlb([[1e12, 1], [-1, 1]]), "fim must be symmetric"),
+        (lambda: fisher.crlb([[1, 2], [2, 1]]), "fim must be positive semidefinite"),
+        (lambda: fisher.crlb(np.diag([1, -5, 2])), "fim must be positive semidefinite"),
+        (lambda: fisher.position_error_bound(-np.eye(2)), "efim must be positive semidefinite"),
+        (lambda: fisher.gaussian_fim([["1", "2"]], 1.0), "jacobian must be an array of complex"),
+        (lambda: fisher.gaussian_fim(HALF, "2"), "noise_variance must be an array of real"),
+        (lambda: fisher.gaussian_fim(HALF, 10**400), "noise_variance must be an array of real"),
+        (lambda: fisher.gaussian_fim(HALF, None), "noise_variance must be an array of real"),
+        (lambda: fisher.gaussian_fim(HALF, DATE), "noise_variance must be an array of real"),
         (lambda: fisher.position_error_bound(HALF), "efim must have shape"),
         (lambda: fisher.position_error_bound(NAN), "efim must be finite"),
         (lambda: fisher.position_error_bound(1j * np.eye(2)), "efim must be an array of real"),

@@ -37,10 +37,10 @@ def local_fim(
     array : UniformLinearArray
         The receiving array.
     n_pilots : (...) int
-        T >= 1 pilots with ``|s_t| = 1``. For other known pilots the FIM scales with their energy:
-        T stands for ``sum |s_t|^2``.
+        T >= 1 pilots with ``|s_t| = 1``.
     noise_variance : (...) float
-        sigma^2 > 0 per antenna and pilot.
+        sigma^2 > 0 per antenna and pilot. For other known pilots, whose energy counts, give
+        ``sigma^2 T / sum |s_t|^2``.
 
     Returns
     -------
@@ -126,9 +126,18 @@ def angle_crlb(
     """
     gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
     slope = array.kappa * projection(phi)
-    information = 2 * n_pilots / noise_variance * np.abs(gain) ** 2 * slope**2
-    with np.errstate(divide="ignore"):
-        return 1 / (information * array.index_variance)
+    return _angle_bound(np.abs(gain) * slope, noise_variance / (2 * n_pilots), array)
+
+
+def _angle_bound(swing: Array, per_part: Array, array: UniformLinearArray) -> Array:
+    """Bound on the angle, from ``|alpha| kappa cos(phi)`` and ``sigma^2 / 2T``.
+
+    The root is divided, not its square, so that no gain is too small or too large; a bound that
+    is too large for a number is ``inf``.
+    """
+    spread = swing * np.sqrt(array.index_variance)
+    with np.errstate(divide="ignore", over="ignore"):
+        return (np.sqrt(per_part) / spread) ** 2
 
 
 def _fill_crlb(
@@ -141,21 +150,20 @@ def _fill_crlb(
 ) -> None:
     """Write the bounds of a block of parameter sets into ``bound`` of shape (n, 3, 3)."""
     per_part = noise_variance / (2 * n_pilots)
-    power = gain.real**2 + gain.imag**2
-    slope = array.kappa * projection(phi)
-    information = power * slope**2 * array.index_variance  # xi of zhang (35)
-    known = information > 0
-    angle = np.divide(per_part, information, where=known, out=np.full_like(per_part, np.inf))
-    # c^2 / xi and c / xi of zhang (37), with what cancels cancelled.
-    excess = np.divide(per_part, power, where=known, out=np.zeros_like(per_part))
-    excess *= 3 * (array.n_antennas - 1) / (array.n_antennas + 1)
-    cross = np.where(known, angle, 0.0) * (slope * array.mean_index)
-    bound[:, 0, 0] = per_part + excess * gain.imag**2
-    bound[:, 1, 1] = per_part + excess * gain.real**2
-    bound[:, 0, 1] = bound[:, 1, 0] = 0.0 - excess * gain.real * gain.imag
-    bound[:, 0, 2] = bound[:, 2, 0] = cross * gain.imag
-    bound[:, 1, 2] = bound[:, 2, 1] = 0.0 - cross * gain.real
-    bound[:, 2, 2] = angle
+    size = np.abs(gain)
+    swing = size * (array.kappa * projection(phi))
+    known = (swing != 0) & (array.n_antennas > 1)
+    phase = np.divide(gain, size, where=known, out=np.zeros_like(gain))
+    # c^2 |alpha|^2 / xi and c |alpha| / xi of zhang (37), with what cancels cancelled.
+    excess = per_part * (3 * (array.n_antennas - 1) / (array.n_antennas + 1))
+    cross = np.divide(per_part, swing, where=known, out=np.zeros_like(per_part))
+    cross *= 6 / (array.n_antennas + 1)
+    bound[:, 0, 0] = per_part + excess * phase.imag**2
+    bound[:, 1, 1] = per_part + excess * phase.real**2
+    bound[:, 0, 1] = bound[:, 1, 0] = 0.0 - excess * phase.real * phase.imag
+    bound[:, 0, 2] = bound[:, 2, 0] = cross * phase.imag
+    bound[:, 1, 2] = bound[:, 2, 1] = 0.0 - cross * phase.real
+    bound[:, 2, 2] = _angle_bound(swing, per_part, array)
 
 
 def _scene(

@@ -120,9 +120,9 @@ def claimed_trace_bound(
 def claim_threshold(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) -> Array:
     """Least mutual information, in nats, at which Claims 1 and 2 of zhang hold.
 
-    ``sum_m (2 + |alpha_m|^2 eta_m) / [2 M (2 + max|alpha|^2 max eta)]``: exactly half a nat when
-    all access points are equal, and less when they differ. It depends neither on T nor on the
-    noise.
+    ``sum_m (2 + |alpha_m|^2 eta_m) / [2 M (2 + max|alpha|^2 max eta)]``: never more than half a
+    nat, and exactly that when every ``|alpha_m|^2 eta_m`` is as large as the product of the two
+    maxima, as for equal access points. It depends neither on T nor on the noise.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def bpsk_information(snr: ArrayLike) -> Array:
     amplitude = np.sqrt(2 * _checks.non_negative("snr", snr))[..., None]
     nodes, weights = _hermite(240)
     log_ratio = np.logaddexp(0.0, -2 * amplitude * (amplitude + nodes))
-    return np.log(2) - log_ratio @ weights / np.sqrt(2 * np.pi)
+    return np.clip(np.log(2) - log_ratio @ weights / np.sqrt(2 * np.pi), 0.0, np.log(2))
 
 
 def digest_trace_bound(
@@ -244,15 +244,9 @@ def _hermite(n_nodes: int) -> tuple[Array, Array]:
 
 def _loudest(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) -> tuple[int, Array]:
     """Give M and zhang (19)'s ``2 + max|alpha|^2 max eta``."""
-    gain = _over_aps("gain", _checks.finite("gain", gain, complex))
-    slope = array.kappa * projection(phi)
-    try:
-        gain, slope = np.broadcast_arrays(gain, slope)
-    except ValueError as error:
-        shapes = f"{gain.shape} and {slope.shape}"
-        raise ValueError(f"gain and phi must broadcast, got shapes {shapes}") from error
-    spread = np.max(slope**2, axis=-1) * array.mean_square_index
-    return gain.shape[-1], 2 + np.max(np.abs(gain) ** 2, axis=-1) * spread
+    gain, phi = _over_aps(gain, phi)
+    steepest = np.max((array.kappa * projection(phi)) ** 2, axis=-1) * array.mean_square_index
+    return gain.shape[-1], 2 + np.max(np.abs(gain) ** 2, axis=-1) * steepest
 
 
 def _energy(n_pilots: ArrayLike, noise_variance: ArrayLike) -> Array:
@@ -267,13 +261,19 @@ def _local_fims(
     n_pilots: ArrayLike,
     noise_variance: ArrayLike,
 ) -> Array:
-    gain = _over_aps("gain", _checks.finite("gain", gain, complex))
     energy = _energy(n_pilots, noise_variance)
-    one_pilot = angle_gain.local_fim(gain, phi, array, 1, 1.0)
+    one_pilot = angle_gain.local_fim(*_over_aps(gain, phi), array, 1, 1.0)
     return one_pilot * energy[..., None, None, None]
 
 
-def _over_aps(name: str, value: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    if value.ndim == 0 or value.shape[-1] == 0:
-        raise ValueError(f"{name} must have shape (..., M) with M >= 1 access points")
-    return value
+def _over_aps(gain: ArrayLike, phi: ArrayLike) -> tuple[NDArray[np.complex128], Array]:
+    """Check gain and angle, broadcast them, and refuse a network without access points."""
+    gain, phi = _checks.finite("gain", gain, complex), _checks.finite("phi", phi)
+    try:
+        shape = np.broadcast_shapes(gain.shape, phi.shape)
+    except ValueError as error:
+        shapes = f"{gain.shape} and {phi.shape}"
+        raise ValueError(f"gain and phi must broadcast, got shapes {shapes}") from error
+    if not shape or shape[-1] == 0:
+        raise ValueError("gain and phi must have shape (..., M) with M >= 1 access points")
+    return np.broadcast_to(gain, shape), np.broadcast_to(phi, shape)

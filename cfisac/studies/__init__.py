@@ -26,8 +26,9 @@ from cfisac import _checks, montecarlo
 FIDELITIES = ("smoke", "book", "paper")
 TOLERANCE = 1e-8  # relative; other machines round the last digits otherwise
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
-RESULTS = _CHECKOUT / "book" / "results"
+_BOOK = Path(__file__).resolve().parents[2] / "book"
+# Installed without the book around it, cfisac keeps its tables where it is called from.
+RESULTS = _BOOK / "results" if _BOOK.is_dir() else Path("results")
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,15 @@ def get(study_id: str) -> Study:
     return known[study_id]
 
 
-def stored(study_id: str, results: Path = RESULTS) -> pd.DataFrame:
+def stored(study_id: str, results: Path | None = None) -> pd.DataFrame:
     """Return the stored table of paper fidelity.
+
+    Parameters
+    ----------
+    study_id : str
+        One of :func:`all_studies`.
+    results : Path, optional
+        Folder of the tables, as in :func:`run`.
 
     Raises
     ------
@@ -108,16 +116,17 @@ def stored(study_id: str, results: Path = RESULTS) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def table_path(study: Study, fidelity: str, results: Path) -> Path:
+def table_path(study: Study, fidelity: str, results: Path | None = None) -> Path:
     """Return where a table goes; only paper fidelity gets the plain name."""
-    return results / (f"{study.id}.csv" if fidelity == "paper" else f"{study.id}.{fidelity}.csv")
+    name = f"{study.id}.csv" if fidelity == "paper" else f"{study.id}.{fidelity}.csv"
+    return (RESULTS if results is None else results) / name
 
 
 def run(
     study_id: str,
     fidelity: str = "book",
     *,
-    results: Path = RESULTS,
+    results: Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     progress: bool = False,
@@ -133,8 +142,9 @@ def run(
         One of :func:`all_studies`.
     fidelity : {"smoke", "book", "paper"}
         How many trials.
-    results : Path
-        Folder for the files.
+    results : Path, optional
+        Folder for the files; by default ``book/results`` of the checkout that this package lies
+        in, or ``results`` in the working directory when it lies in none.
     workers, scheduler, progress
         As in :func:`cfisac.montecarlo.run`.
 

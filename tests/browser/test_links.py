@@ -2,6 +2,7 @@
 
 import functools
 import json
+from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 from bs4 import BeautifulSoup
@@ -36,6 +37,13 @@ def test_the_page_names_its_language_and_title(html, page_name):
     page = soup(html / page_name)
     assert page.html["lang"].startswith("en")
     assert page.title.text.strip()
+
+
+def test_the_book_says_nothing_of_the_folder_it_was_built_in(html, page_name):
+    """Neither a page nor the notebook it offers: a default or a message may show a path."""
+    offered = html / "_sources" / Path(page_name).with_suffix(".ipynb")
+    shown = [html / page_name, *([offered] if offered.exists() else [])]
+    assert not [path.name for path in shown if str(html.parents[1]) in path.read_text()]
 
 
 def test_the_index_leads_to_the_first_page(html):

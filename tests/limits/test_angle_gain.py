@@ -541,6 +541,20 @@ def test_gaussian_pilots_cost_exactly_t_over_t_minus_1():
 FUNCTIONS = (angle_gain.local_fim, angle_gain.crlb, angle_gain.angle_crlb)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e-155, 1e-6, 1e150, 1e300])
+def test_no_gain_is_too_small_or_too_large_for_its_own_bound(size):
+    """The bound of the gain depends on its phase alone, down to the last floating-point gain."""
+    array = UniformLinearArray(8)
+    with np.errstate(all="raise", over="ignore", under="ignore"):
+        bound = angle_gain.crlb(size * np.exp(0.6j), 0.4, array, 16, 1.0)
+    usual = angle_gain.crlb(np.exp(0.6j), 0.4, array, 16, 1.0)
+    np.testing.assert_allclose(bound[:2, :2], usual[:2, :2], rtol=1e-12)
+    np.testing.assert_allclose(bound[:2, 2] * size, usual[:2, 2], rtol=1e-12)
+    if 1e-150 < size < 1e150:
+        assert bound[2, 2] * size**2 == pytest.approx(usual[2, 2], rel=1e-12)
+    assert angle_gain.angle_crlb(size * np.exp(0.6j), 0.4, array, 16, 1.0) == bound[2, 2]
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_broadcasting_equals_a_loop(function):
     rng = np.random.default_rng(1)

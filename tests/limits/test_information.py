@@ -556,8 +556,10 @@ def test_leading_axes_broadcast():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"gain": 1.0}, "gain must have shape"),
-        ({"gain": []}, "gain must have shape"),
+        ({"gain": 1.0, "phi": 0.3}, "gain and phi must have shape"),
+        ({"gain": []}, "gain and phi must have shape"),
+        ({"phi": []}, "gain and phi must have shape"),
+        ({"gain": [1.0, 2.0], "phi": [0.1, 0.2, 0.3]}, "gain and phi must broadcast"),
         ({"gain": [np.nan]}, "gain must be finite"),
         ({"phi": [np.inf]}, "phi must be finite"),
         ({"n_pilots": 0}, "n_pilots must be a whole number >= 1"),
@@ -591,5 +593,7 @@ def test_bad_information_is_refused():
     with pytest.raises(ValueError, match="snr must be finite"):
         info.bpsk_information(np.nan)
     for function in (info.claim_threshold, info.useful_bits):
-        with pytest.raises(ValueError, match="gain must have shape"):
+        with pytest.raises(ValueError, match="gain and phi must have shape"):
             function(1.0, 0.3, UniformLinearArray(4))
+        with pytest.raises(ValueError, match="gain and phi must have shape"):
+            function([1.0], [], UniformLinearArray(4))

@@ -34,13 +34,13 @@ def table(smoke, tmp_path):
 def test_stored_table_verifies(study_id):
     """Every line is the one that was written, and three random rows come out anew."""
     study = studies.get(study_id)
-    assert studies.verify(studies.table_path(study, "paper", studies.RESULTS)) == []
+    assert studies.verify(studies.table_path(study, "paper")) == []
 
 
 @pytest.mark.parametrize("study_id", STUDIES)
 def test_provenance_says_how_the_table_was_made(study_id):
     study = studies.get(study_id)
-    path = studies.table_path(study, "paper", studies.RESULTS).with_suffix(".json")
+    path = studies.table_path(study, "paper").with_suffix(".json")
     provenance = json.loads(path.read_text())
     assert provenance["fidelity"] == "paper"
     assert provenance["n_trials"] == study.n_trials["paper"]
