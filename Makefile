@@ -1,5 +1,5 @@
 # `make` lists the targets. The first one that needs it creates .venv with the pinned packages.
-# Another Python: make book PYTHON=python3.12
+# Another Python, before .venv is there: make book PYTHON=python3.12
 PYTHON ?=
 VENV   := .venv
 PY     := $(VENV)/bin/python

@@ -52,5 +52,5 @@ def pytest_runtest_teardown(item, nextitem):
     path = Path(item.parent.path)
     if len(runs) == len(item.parent.nb.cells) and all(passed for _, passed in runs):
         book = _tool("book")
-        if path.is_relative_to(NOTEBOOKS):
+        if path.is_relative_to(NOTEBOOKS) and book.in_step(path):
             book.cache_outputs(book.chapter_path(path), [item.test_outputs for item, _ in runs])

@@ -3,7 +3,9 @@
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,14 +23,28 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    0 is success, 1 a stored result that does not verify, 2 bad usage, 130 an interrupted run.
+    0 is success, 1 a stored result that does not verify or a run that broke off, 2 bad usage,
+    130 an interrupted command.
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
-    except ValueError as error:
-        print(f"cfisac: {error}", file=sys.stderr)
-        return 2
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda text, *_: print(f"cfisac: {text}", file=sys.stderr)
+            return int(options.command(options))
+    except (ValueError, OSError) as error:
+        return _say(error, 2)
+    except BrokenProcessPool:
+        return _say(f"a worker was killed, for lack of memory perhaps; {_KEPT}", 1)
+    except KeyboardInterrupt:
+        return _say(f"stopped; {_KEPT}" if options.command is _run else "stopped", 130)
+
+
+_KEPT = "what was finished is kept, run again to go on"
+
+
+def _say(message: object, code: int) -> int:
+    print("cfisac:", " ".join(str(message).split()), file=sys.stderr)
+    return code
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -39,18 +55,14 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    try:
-        path = studies.run(
-            options.study,
-            options.fidelity,
-            results=options.results,
-            workers=options.workers,
-            scheduler=options.scheduler,
-            progress=True,
-        )
-    except KeyboardInterrupt:
-        print("cfisac: stopped; what was finished is kept, run again to go on", file=sys.stderr)
-        return 130
+    path = studies.run(
+        options.study,
+        options.fidelity,
+        results=options.results,
+        workers=options.workers,
+        scheduler=options.scheduler,
+        progress=True,
+    )
     for name, value in studies.get(options.study).assumptions.items():
         print(f"assumed {name}: {value}", file=sys.stderr)
     print(path)

@@ -214,14 +214,21 @@ def _row_faults(row: Row, root: Path) -> list[str]:
 
 def _test_fault(check: str, root: Path) -> list[str]:
     file, _, inside = check.partition("::")
-    name = inside.split("::")[-1].split("[")[0]  # a parametrised test or a method is fine too
+    name = inside.split("[")[0]  # of a parametrised test
     path = root / file
     if not path.is_file():
         return [f"test file {file} is not there"]
-    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-    if name not in {node.name for node in nodes if isinstance(node, ast.FunctionDef)}:
+    if name not in _tests(ast.parse(path.read_text("utf-8")).body):
         return [f"test {name or '(none named)'} is not in {file}"]
     return []
+
+
+def _tests(body: Sequence[ast.stmt]) -> set[str]:
+    """Names of the tests that pytest would collect, ``Class::test`` for one in a class."""
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    classes = [node for node in body if isinstance(node, ast.ClassDef)]
+    inside = {f"{node.name}::{name}" for node in classes for name in _tests(node.body)}
+    return {name for name in functions if name.startswith("test")} | inside
 
 
 def _labels(chapter: Path) -> dict[str, str]:

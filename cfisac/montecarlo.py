@@ -11,18 +11,24 @@ import hashlib
 import inspect
 import json
 import math
+import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
 from cfisac import _checks
+
+if sys.platform != "win32":
+    import fcntl
 
 Cell = Mapping[str, Any]
 Trial = Callable[..., Mapping[str, float]]
@@ -68,7 +74,9 @@ def run(
         to import what the trial needs. Needs the extra ``cluster``.
     journal : Path, optional
         File that finished batches are written to at once. If it exists and belongs to the same
-        experiment, its batches are not run again. The caller removes it.
+        experiment (trial, cells, seed, number of trials, code of the trial's module and of this
+        package), its batches are not run again; another one is set aside as ``<name>.old``, with
+        a warning. The caller removes it.
     progress : bool
         Show a progress bar on a terminal.
 
@@ -81,7 +89,8 @@ def run(
     Raises
     ------
     ValueError
-        If an argument is out of range, or the scheduler does not answer.
+        If an argument is out of range, the scheduler does not answer, or another run has the
+        journal open.
     """
     _checks.count("n_trials", n_trials, least=2)
     _checks.count("seed", seed, least=0)
@@ -92,7 +101,8 @@ def run(
     tasks = [(cell, batch) for cell in chosen for batch in _batches(n_trials)]
     with ExitStack() as stack:
         stack.enter_context(_backend(workers, scheduler))
-        book = stack.enter_context(_Journal(journal, _fingerprint(trial, cells, n_trials, seed)))
+        experiment = _fingerprint(trial, cells, n_trials, seed)
+        book = stack.enter_context(_Journal(journal, experiment, len(cells), _batches(n_trials)))
         bar = stack.enter_context(
             tqdm(
                 total=len(chosen) * n_trials,
@@ -176,7 +186,7 @@ def _backend(workers: int, scheduler: str | None) -> AbstractContextManager[Any]
         if workers == 1:
             return parallel_config(backend="sequential")
         return parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1)
-    if "://" not in scheduler:
+    if not _is_address(scheduler):
         raise ValueError(f"scheduler must be an address like tcp://host:8786, got {scheduler!r}")
     try:
         from distributed import Client
@@ -195,31 +205,52 @@ def _backend(workers: int, scheduler: str | None) -> AbstractContextManager[Any]
     return stack
 
 
+def _is_address(scheduler: str) -> bool:
+    """Tell whether Dask could find a scheduler there; it takes long to refuse a malformed one."""
+    try:
+        parts = urlsplit(scheduler)
+        known = parts.scheme in ("tcp", "tls", "ucx", "ws", "wss")
+        return known and bool(parts.hostname) and parts.port is not None
+    except ValueError:  # the port is no number
+        return False
+
+
 def _fingerprint(trial: Trial, cells: Sequence[Cell], n_trials: int, seed: int) -> str:
     """Name the experiment: a journal of other cells, seeds or code is of no use."""
-    module = inspect.getmodule(trial)
-    source = inspect.getsource(module) if module is not None else repr(trial)
-    text = json.dumps([trial.__qualname__, [dict(cell) for cell in cells], n_trials, seed, source])
-    return hashlib.sha256(text.encode()).hexdigest()
+    name = getattr(trial, "__qualname__", repr(trial))
+    text = json.dumps([name, [dict(cell) for cell in cells], n_trials, seed], default=repr)
+    digest = hashlib.sha256(text.encode())
+    code = getattr(inspect.unwrap(trial), "__code__", None)
+    own = Path(code.co_filename) if code is not None else Path()
+    if own.is_file():
+        digest.update(own.read_bytes())
+    elif code is not None:  # typed into a notebook
+        digest.update(code.co_code + repr(code.co_names).encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 class _Journal:
     """Finished batches, in memory and, when there is a path, line by line on disk."""
 
-    def __init__(self, path: Path | None, fingerprint: str) -> None:
-        self.path, self.fingerprint = path, fingerprint
+    def __init__(
+        self, path: Path | None, experiment: str, n_cells: int, batches: Sequence[tuple[int, int]]
+    ) -> None:
+        self.path, self.experiment, self.n_cells, self.batches = path, experiment, n_cells, batches
         self.done: dict[tuple[int, tuple[int, int]], Moments] = {}
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
 
     def __enter__(self) -> "_Journal":
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            whole = self._read(self.path)
-            self._file = self.path.open("r+" if whole else "w")
-            self._file.seek(whole)
-            self._file.truncate()
-            if not whole:
-                self._write({"experiment": self.fingerprint})
+            self._file = self.path.open("a+b")
+            try:
+                self._lock(self._file, self.path)
+                self._take_over(self._file, self.path)
+            except BaseException:
+                self._file.close()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -232,26 +263,49 @@ class _Journal:
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(line) + "\n")
+            self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
 
-    def _read(self, path: Path) -> int:
-        """Take over the batches of an earlier run; return the length of its whole lines."""
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        length = 0
-        for number, text in enumerate(lines):
+    @staticmethod
+    def _lock(file: BinaryIO, path: Path) -> None:
+        """Keep a second run out; the system frees the lock when this one ends, however it ends."""
+        if sys.platform != "win32":
             try:
-                line = json.loads(text)
-            except json.JSONDecodeError:
-                break  # the line that was being written when the run was stopped
-            if not text.endswith("\n"):
-                break
-            if number == 0:
-                if line.get("experiment") != self.fingerprint:
-                    return 0
-            else:
-                batch = (line["batch"][0], line["batch"][1])
-                moments = {name: (mean, dev) for name, (mean, dev) in line["moments"].items()}
-                self.done[line["cell"], batch] = moments
-            length += len(text)
-        return length
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ValueError(f"journal {path} is in use by another run") from error
+
+    def _take_over(self, file: BinaryIO, path: Path) -> None:
+        """Take the batches of an earlier run over, and cut off what is not a whole line."""
+        file.seek(0)
+        lines = file.readlines()
+        whole = [line for line in lines if line.endswith(b"\n")]
+        if whole and not self._is_ours(whole[0]):
+            aside = path.with_name(path.name + ".old")
+            shutil.copyfile(path, aside)
+            text = f"{path.name} is of another experiment or other code: set aside as {aside.name}"
+            warnings.warn(text, stacklevel=4)
+            whole = []
+        length = len(whole[0]) if whole else 0
+        for line in whole[1:]:
+            try:
+                self._read(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                break  # damaged: it and what follows is run again
+            length += len(line)
+        file.truncate(length)
+        if not whole:
+            self._write({"experiment": self.experiment})
+
+    def _is_ours(self, line: bytes) -> bool:
+        try:
+            return bool(json.loads(line)["experiment"] == self.experiment)
+        except (ValueError, KeyError, TypeError):
+            return False
+
+    def _read(self, entry: Mapping[str, Any]) -> None:
+        cell, batch = int(entry["cell"]), (entry["batch"][0], entry["batch"][1])
+        moments = {str(name): (float(a), float(b)) for name, (a, b) in entry["moments"].items()}
+        if not moments or batch not in self.batches or not 0 <= cell < self.n_cells:
+            raise ValueError
+        self.done[cell, batch] = moments

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,42 @@ def test_verify_fails_for_a_damaged_result(capsys, tmp_path):
     assert "(50.00%)" in printed
 
 
+def test_verify_names_a_damaged_provenance_and_goes_on(capsys, tmp_path):
+    for path in studies.RESULTS.glob("zhang-fig?.*"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "zhang-fig2.json").write_text("")
+    command = ["verify", "zhang-fig2", "zhang-fig3", "--rows", "0", "--results", str(tmp_path)]
+    assert cli.main(command) == 1
+    first, problem, second = capsys.readouterr().out.splitlines()
+    assert (first, second) == ("zhang-fig2: FAILED", "zhang-fig3: verified")
+    assert "zhang-fig2.json" in problem
+
+
+def test_a_killed_worker_is_one_line_and_nothing_is_lost(tmp_path):
+    """As the system does when memory runs out."""
+    command = [sys.executable, "-m", "cfisac.cli", "run", "angle-threshold", "--workers", "2"]
+    command += ["--fidelity", "book", "--results", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    journal = tmp_path / "angle-threshold.book.partial.jsonl"
+    while process.poll() is None and len(lines(journal)) < 4:
+        time.sleep(0.05)
+    mine = f"/proc/{process.pid}/task/{process.pid}/children"
+    for child in Path(mine).read_text().split():
+        if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
+            break
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert out == ""
+    assert [line for line in err.splitlines() if line.startswith("cfisac: a worker was killed")]
+    assert "Traceback" not in err
+    assert len(lines(journal)) >= 4
+
+
+def lines(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
 def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
     package = Path(studies.__file__).parents[1]
     shutil.copytree(package, tmp_path / "site" / "cfisac")
@@ -75,6 +113,8 @@ def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
         (["run", "zhang-fig2", "--workers", "0"], "workers must be a whole number >= 1"),
         (["run", "zhang-fig2", "--workers", "two"], "--workers"),
         (["run", "zhang-fig2", "--scheduler", "here"], "scheduler must be an address"),
+        (["run", "zhang-fig2", "--scheduler", "tcp://127.0.0.1:abc"], "scheduler must be an addr"),
+        (["run", "zhang-fig2", "--results", __file__], "File exists"),
         (["verify", "zhang-fig9"], "study must be one of"),
         (["verify", "--rows", "-1"], "rows must be a whole number >= 0"),
         (["dance"], "invalid choice"),
@@ -83,12 +123,14 @@ def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
 )
 def test_bad_usage_is_one_line_and_exit_code_2(arguments, part, tmp_path):
     where = ["--results", str(tmp_path)] if arguments[:1] in (["run"], ["verify"]) else []
+    if "--results" in arguments:
+        where = []
     done = subprocess.run(
         [sys.executable, "-m", "cfisac.cli", *arguments, *where], capture_output=True, text=True
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    message = done.stderr.splitlines()[-1]
+    (message,) = done.stderr.splitlines()
     assert part in message
     assert message.startswith("cfisac: ")
     assert list(tmp_path.iterdir()) == []

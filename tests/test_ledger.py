@@ -29,7 +29,8 @@ def root(tmp_path):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "book/limits/angle.md").write_text(CHAPTER)
     (tmp_path / "tests/test_angle.py").write_text(
-        "class TestA:\n    def test_x(self):\n        0\n"
+        "def test_x(n):\n    def test_nested():\n        0\n\n\ndef helper():\n    0\n\n\n"
+        "class TestA:\n    def test_z(self):\n        0\n"
     )
     judged = {"verdict": "definition", "read": "limits/angle"}
     special = {
@@ -90,6 +91,14 @@ PROVED = {"verdict": "proved", "read": "limits/angle", "check": "tests/test_angl
             {"check": "tests/test_angle.py::test_y"},
             "zhang-41: test test_y is not in tests/test_angle.py",
         ),
+        *(
+            (
+                "zhang-41",
+                {"check": f"tests/test_angle.py::{name}"},
+                f"zhang-41: test {name} is not in tests/test_angle.py",
+            )
+            for name in ("helper", "test_nested", "test_z", "TestA::test_x", "TestB::test_z")
+        ),
         (
             "zhang-41",
             {"check": "tests/test_angle.py"},
@@ -106,7 +115,7 @@ def test_each_kind_of_problem_is_found(root, id_, changes, problem):
     assert any(problem in line for line in edited(root, id_, **changes))
 
 
-@pytest.mark.parametrize("name", ["test_x[3-4]", "TestA::test_x"])
+@pytest.mark.parametrize("name", ["test_x[3-4]", "TestA::test_z"])
 def test_parametrised_tests_and_methods_are_found(root, name):
     assert edited(root, "zhang-41", check=f"tests/test_angle.py::{name}") == []
 

@@ -1,10 +1,14 @@
 """The Monte-Carlo engine: the same digits whatever the workers, the order or the interruption."""
 
+import importlib
 import math
+import shutil
 import signal
 import subprocess
 import sys
 import tracemalloc
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,12 +101,85 @@ def test_a_stopped_run_resumes_without_repeating_finished_batches(tmp_path):
     assert resumed == montecarlo.run(trial, CELLS, 40, 5)
 
 
-def test_a_journal_of_another_experiment_is_not_used(tmp_path):
+@pytest.mark.parametrize(
+    ("cells", "n_trials", "seed"),
+    [(CELLS, 40, 6), (CELLS, 48, 5), ([{"mean": 0.5}, {"mean": 3.0}], 40, 5)],
+)
+def test_a_journal_of_another_experiment_is_set_aside(cells, n_trials, seed, tmp_path):
     journal = tmp_path / "run.jsonl"
     montecarlo.run(normal_trial, CELLS, 40, 5, journal=journal)
-    assert montecarlo.run(normal_trial, CELLS, 40, 6, journal=journal) == montecarlo.run(
-        normal_trial, CELLS, 40, 6
-    )
+    before = journal.read_bytes()
+    with pytest.warns(UserWarning, match=r"set aside as run\.jsonl\.old"):
+        rows = montecarlo.run(normal_trial, cells, n_trials, seed, journal=journal)
+    assert rows == montecarlo.run(normal_trial, cells, n_trials, seed)
+    assert (tmp_path / "run.jsonl.old").read_bytes() == before
+
+
+def test_a_journal_of_other_code_is_set_aside(tmp_path, monkeypatch):
+    """Code of the trial's own file, or of any module of the package."""
+    trial_file = tmp_path / "trials.py"
+    trial_file.write_text("def trial(rng, mean):\n    return {'value': mean}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    trial = importlib.import_module("trials").trial
+    experiment = trial, CELLS, 40, 5
+    before = montecarlo._fingerprint(*experiment)
+    assert montecarlo._fingerprint(*experiment) == before
+    trial_file.write_text("def trial(rng, mean):\n    return {'value': -mean}\n")
+    edited = montecarlo._fingerprint(*experiment)
+    assert edited != before
+
+    package = tmp_path / "cfisac"
+    shutil.copytree(Path(montecarlo.__file__).parent, package)
+    monkeypatch.setattr(montecarlo, "__file__", str(package / "montecarlo.py"))
+    assert montecarlo._fingerprint(*experiment) == edited
+    with (package / "estimators" / "angle_ml.py").open("a") as file:
+        file.write("# edited\n")
+    assert montecarlo._fingerprint(*experiment) != edited
+
+
+def test_a_trial_typed_into_a_notebook_can_run(tmp_path):
+    """Its source is in no file; cells may hold what JSON does not know."""
+    space = {"__name__": "__main__"}
+    exec("def trial(rng, mean):\n    return {'value': rng.normal(mean)}\n", space)
+    cells, journal = [{"mean": np.int64(2)}], tmp_path / "run.jsonl"
+    first = montecarlo.run(space["trial"], cells, 40, 5, journal=journal)
+    assert montecarlo.run(space["trial"], cells, 40, 5, journal=journal) == first
+
+
+def test_two_runs_do_not_share_a_journal(tmp_path):
+    journal = tmp_path / "run.jsonl"
+
+    def trial(rng, mean):
+        with pytest.raises(ValueError, match="in use by another run"):
+            montecarlo.run(normal_trial, CELLS, 4, 5, journal=journal)
+        return {"value": mean}
+
+    montecarlo.run(trial, CELLS[:1], 2, 5, journal=journal)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: [b"[1]\n"],
+        lambda lines: [b"null\n", *lines[1:]],
+        lambda lines: [b"\xff\xfe\x00\n"],
+        lambda lines: [lines[0], b"123\n", *lines[1:]],
+        lambda lines: [lines[0], b'{"cell": 1}\n', *lines[1:]],
+        lambda lines: [*lines[:4], b"\x80\n", *lines[4:]],
+        lambda lines: [lines[0], lines[1].replace(b'"cell": 0', b'"cell": 9'), *lines[2:]],
+        lambda lines: [lines[0], b'{"cell": 0, "batch": [0, 2], "moments": {}}\n', *lines[2:]],
+        lambda lines: [lines[0][:20]],
+        lambda lines: [*lines[:-1], lines[-1][:-1]],
+    ],
+)
+def test_a_damaged_journal_costs_work_and_no_digit(damage, tmp_path):
+    journal = tmp_path / "run.jsonl"
+    rows = montecarlo.run(normal_trial, CELLS, 40, 5, journal=journal)
+    journal.write_bytes(b"".join(damage(journal.read_bytes().splitlines(keepends=True))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a journal without its first line is a foreign one
+        assert montecarlo.run(normal_trial, CELLS, 40, 5, journal=journal) == rows
+    assert len(journal.read_bytes().splitlines()) == 1 + 2 * montecarlo.MAX_BATCHES
 
 
 def test_memory_does_not_grow_with_the_trials():
@@ -147,6 +224,9 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
     assert process.wait(30) != 0
     finished = len(journal.read_text().splitlines()) - 1
     assert 8 <= finished < 2 * montecarlo.MAX_BATCHES
+    before = journal.read_bytes()
+    subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True, capture_output=True)
+    assert journal.read_bytes().startswith(before[: before.rindex(b"\n") + 1])
 
 
 @pytest.mark.parametrize(
@@ -156,7 +236,11 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
         ({"seed": -1}, "seed"),
         ({"workers": 0}, "workers"),
         ({"only": [2]}, "only"),
-        ({"scheduler": "nowhere"}, "scheduler"),
+        ({"scheduler": "nowhere"}, "scheduler must be an address"),
+        ({"scheduler": "tcp://"}, "scheduler must be an address"),
+        ({"scheduler": "tcp://127.0.0.1"}, "scheduler must be an address"),
+        ({"scheduler": "tcp://127.0.0.1:abc"}, "scheduler must be an address"),
+        ({"scheduler": "file://127.0.0.1:80"}, "scheduler must be an address"),
         ({"scheduler": "tcp://127.0.0.1:1"}, "scheduler"),
     ],
 )

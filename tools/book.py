@@ -111,16 +111,24 @@ def check() -> int:
         if not stored.exists():
             problems.append(f"{name}: no stored outputs ({remedy})")
             continue
-        notebook = nbformat.read(stored, 4)
-        if [(c.id, c.source) for c in notebook.cells] != [(c.id, c.source) for c in cells]:
+        if not in_step(stored):
             problems.append(f"{name}: edited since its outputs were stored ({remedy})")
-        elif any(cell.execution_count is None for cell in notebook.cells):
+        elif any(cell.execution_count is None for cell in nbformat.read(stored, 4).cells):
             problems.append(f"{name}: stored outputs with a cell that never ran")
     for stored in sorted(STORED.rglob("*.ipynb")):
         if stored not in expected:
             problems.append(f"{stored.relative_to(ROOT)}: stored outputs without a chapter")
     print("\n".join(problems) or f"{len(expected)} chapters in step with their stored outputs")
     return len(problems)
+
+
+def in_step(stored: Path) -> bool:
+    """Whether a stored notebook still holds the cells of its chapter."""
+    chapter = chapter_path(stored)
+    if not chapter.is_file():
+        return False
+    held, cells = nbformat.read(stored, 4).cells, code_of(chapter).cells
+    return [(c.id, c.source) for c in held] == [(c.id, c.source) for c in cells]
 
 
 def contents_problems() -> list[str]:
@@ -185,15 +193,19 @@ def execute_all(todo: list[Path]) -> tuple[dict[Path, NotebookNode], list[Path]]
 def open_cache():
     """The jupyter-cache that the Sphinx build reads; emptied when what the cells use has changed.
 
-    jupyter-cache keys on the cells alone, so the package, the data and the pins are hashed here.
+    jupyter-cache keys on the cells alone, so the package, the data, the pins and the labels that
+    the ledger links to are hashed here.
     """
     from jupyter_cache import get_cache
 
     digest = hashlib.sha256(sys.version.encode())
     used = [ROOT / "constraints.txt", *ROOT.glob("cfisac/**/*.py"), *BOOK.glob("ledger/*.yml")]
-    used += [*BOOK.glob("results/*.csv"), *BOOK.glob("results/*.json")]
+    used += [path for path in BOOK.glob("results/*.*") if path.suffixes in ([".csv"], [".json"])]
     for path in sorted(used):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in sorted(BOOK.rglob("*.md")):
+        labels = re.findall(r"^:label:.*|^\([\w-]+\)=", path.read_text(), re.M)
+        digest.update("\n".join([name_of(path), *labels]).encode())
     mark = CACHE / "fingerprint"
     if not mark.exists() or mark.read_text() != digest.hexdigest():
         shutil.rmtree(CACHE, ignore_errors=True)

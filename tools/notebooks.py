@@ -103,10 +103,12 @@ def _role(name: str, text: str, numbers: Mapping[str, str]) -> str:
 def _pasted(text: str, numbers: Mapping[str, str]) -> str:
     name, _, layout = text.partition(":")
     value = numbers.get(name.strip(), "...").strip("'\"")
-    try:
-        return format(float(value), layout) if layout else value
-    except ValueError:
-        return value
+    for kind in (int, float):
+        try:
+            return format(kind(value), layout) if layout else value
+        except ValueError:
+            continue
+    return value
 
 
 def glued(chapter_outputs: NotebookNode) -> dict[str, str]:

@@ -5,8 +5,8 @@ A study is a list of cells (one per row of its table), a trial that
 Its table is stored as ``<id>.csv`` beside ``<id>.json``, which says how it was made.
 """
 
+import csv
 import hashlib
-import io
 import json
 import os
 import platform
@@ -134,7 +134,8 @@ def run(
     """Run a study, store its table and its provenance, and return the table's path.
 
     A run that was stopped left its finished batches in ``<id>….partial.jsonl``; the next run
-    of the same study and fidelity goes on from there and gives the same bytes.
+    of the same study, fidelity and code goes on from there and gives the same bytes of the table
+    (in its provenance, ``seconds`` are those of the last session).
 
     Parameters
     ----------
@@ -151,7 +152,8 @@ def run(
     Raises
     ------
     ValueError
-        If the study, fidelity, number of workers or scheduler is not there.
+        If the study, fidelity, number of workers or scheduler is not there, or the same study is
+        being run into the same folder.
     """
     study = get(study_id)
     if fidelity not in FIDELITIES:
@@ -180,7 +182,7 @@ def run(
     }
     _replace(path, text)
     _replace(path.with_suffix(".json"), json.dumps(provenance, indent=1, ensure_ascii=False) + "\n")
-    journal.unlink()
+    journal.unlink(missing_ok=True)
     return path
 
 
@@ -215,16 +217,22 @@ def verify(path: Path, n_rows: int = 3, rng: random.Random | None = None) -> lis
     for each in (path, provenance_path):
         if not each.exists():
             return [f"{each.name}: missing"]
-    provenance = json.loads(provenance_path.read_text())
-    study = get(provenance["study"])
-    declared = {"n_trials": study.n_trials[provenance["fidelity"]], "seed": study.seed}
+    try:
+        provenance = json.loads(provenance_path.read_bytes())
+        study, fidelity = get(provenance["study"]), provenance["fidelity"]
+        declared = {"n_trials": study.n_trials[fidelity], "seed": study.seed}
+        written = {name: provenance[name] for name in declared}
+        digests = [str(digest) for digest in provenance["rows_sha256"]]
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"{provenance_path.name}: is no provenance of a table: {error!r}"]
+    if path.name != table_path(study, fidelity, path.parent).name:
+        return [f"{path.name}: its provenance is of {study.id} at fidelity {fidelity}"]
     problems = [
-        f"{provenance_path.name}: {name} is {provenance[name]}, the study declares {value}"
+        f"{provenance_path.name}: {name} is {written[name]}, the study declares {value}"
         for name, value in declared.items()
-        if provenance[name] != value
+        if written[name] != value
     ]
-    lines = path.read_text().splitlines()
-    digests = provenance["rows_sha256"]
+    lines = path.read_text("utf-8", errors="replace").splitlines()
     if len(lines) != len(digests) or len(lines) != len(study.cells) + 1:
         return [
             *problems,
@@ -238,28 +246,40 @@ def verify(path: Path, n_rows: int = 3, rng: random.Random | None = None) -> lis
     others = [row for row in every if row not in damaged]
     chosen = (rng or random.Random()).sample(others, min(n_rows, len(others)))
     rows = sorted(damaged + chosen)
-    held = pd.read_csv(io.StringIO("\n".join(lines))).to_dict("records")
+    table = list(csv.reader(lines))
     fresh = study.rows(declared["n_trials"], rows).to_dict("records")
     for row, new in zip(rows, fresh, strict=True):
-        differences = _differences(held[row], new)
+        differences = _differences(table[0], table[row + 1], new)
         if row in damaged and not differences:
             differences = ["its text was changed, its numbers were not"]
         problems += [f"{path.name} row {row + 1}: {difference}" for difference in differences]
     return problems
 
 
-def _differences(held: Mapping[Any, Any], fresh: Mapping[Any, Any]) -> list[str]:
-    """Say how a stored row differs from a newly computed one."""
+def _differences(
+    columns: Sequence[str], cells: Sequence[str], fresh: Mapping[Any, Any]
+) -> list[str]:
+    """Say how a stored row, as text, differs from a newly computed one."""
+    if len(cells) != len(columns) or list(columns) != [str(column) for column in fresh]:
+        return [f"has {len(cells)} cells under {len(columns)} columns, computed {len(fresh)}"]
     differences = []
-    for column, new in fresh.items():
-        old = held[column]
-        if isinstance(new, str) or isinstance(old, str):
-            if old != new:
-                differences.append(f"{column} is {old!r}, computed {new!r}")
+    for (column, new), text in zip(fresh.items(), cells, strict=True):
+        old = _number(text)
+        if isinstance(new, str) or old is None:
+            if text != new:
+                differences.append(f"{column} is {text!r}, computed {new!r}")
         elif not np.isclose(old, new, rtol=TOLERANCE, atol=0, equal_nan=True):
             by = f"off by {old - new:.3g} ({abs(old / new - 1):.2%})" if new else "not 0"
             differences.append(f"{column} is {old!r}, computed {new!r}, {by}")
     return differences
+
+
+def _number(text: str) -> float | None:
+    """Read a number of a table, in which nothing stands for nan; None if it is none."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return None
 
 
 def _digest(line: str) -> str:
@@ -269,6 +289,6 @@ def _digest(line: str) -> str:
 def _replace(path: Path, text: str) -> None:
     """Write a file so that it is at no time half written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.write_text(text)
     os.replace(new, path)

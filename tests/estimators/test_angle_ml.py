@@ -326,8 +326,16 @@ def test_predicted_mse_limits():
     assert angle_ml.predicted_mse(0.01, UniformLinearArray(1000)) == pytest.approx(1 / 3, rel=2e-3)
 
 
+@pytest.mark.parametrize("n_antennas", [2, 8, 64])
+def test_predicted_mse_is_never_more_than_a_blind_guess_makes(n_antennas):
+    snr = np.logspace(-12, 2, 57)
+    predicted = angle_ml.predicted_mse(snr, UniformLinearArray(n_antennas))
+    assert np.all(predicted <= (1 + 1e-12) / 3)
+    assert predicted[0] == pytest.approx(1 / 3, rel=1e-9)
+
+
 def test_interval_errors_predict_the_order_of_the_threshold():
-    """Low by up to a factor 2 at 10 dB, never high: it counts too few wrong beams."""
+    """Low by up to a factor 2 at 10 dB: it counts too few wrong beams."""
     array = UniformLinearArray(8)
     channel, phi, _ = snapshots(np.random.default_rng(8), array, 10.0, 100_000)
     _, found = angle_ml.estimate_from_channel(channel, array)

@@ -96,6 +96,42 @@ def test_verify_notices_missing_rows_columns_files_and_seeds(table):
     assert "missing" in studies.verify(table)[0]
 
 
+def test_verify_is_not_fooled_by_another_study_or_fidelity(table):
+    """A table under another's name: its rows are right, but not what the name promises."""
+    for name in ("zhang-fig2.smoke", "zhang-fig3"):
+        for kind in (".csv", ".json"):
+            shutil.copy(table.with_suffix(kind), table.with_name(name + kind))
+        (problem,) = studies.verify(table.with_name(name + ".csv"))
+        assert "its provenance is of zhang-fig3 at fidelity smoke" in problem
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"study": "x"}', b"\xff\xfe"])
+def test_verify_reports_a_damaged_provenance(table, text):
+    path = table.with_suffix(".json")
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (problem,) = studies.verify(table)
+    assert problem.startswith("zhang-fig3.smoke.json: is no provenance")
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda line: line + b",1", "has 9 cells under 8 columns"),
+        (lambda line: b"", "has 0 cells under 8 columns"),
+        (lambda line: line.replace(b"grid", b"gr\xffid"), "deployment is 'cell-free gr"),
+        (lambda line: b",".join([*line.split(b",")[:2], b"oops", *line.split(b",")[3:]]), "'oops'"),
+        (lambda line: line.rsplit(b",", 2)[0] + b",,", "median_peb_m"),
+    ],
+)
+def test_verify_blames_the_damaged_row_alone(table, damage, found):
+    lines = table.read_bytes().splitlines()
+    lines[3] = damage(lines[3])
+    table.write_bytes(b"\n".join(lines) + b"\n")
+    problems = studies.verify(table, n_rows=len(lines))
+    assert all("row 3: " in problem for problem in problems)
+    assert found in problems[0]
+
+
 def test_a_lower_fidelity_does_not_overwrite_the_paper_table(smoke):
     assert smoke.name == "zhang-fig3.smoke.csv"
 
