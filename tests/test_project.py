@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -122,7 +123,7 @@ def test_the_reference_page_names_every_module():
 
 
 def test_student_edition_has_no_solutions():
-    notebooks = pytest.importorskip("nbformat") and _notebooks()
+    notebooks = _notebooks()
     text = (ROOT / "book" / "foundations" / "factor_theorem.md").read_text()
     notebook = notebooks.notebook(notebooks.without_solutions(text), {})
     source = "\n".join(cell.source for cell in notebook.cells)
@@ -135,12 +136,54 @@ def test_student_edition_has_no_solutions():
 def test_readable_notebooks_keep_the_numbers():
     notebooks = _notebooks()
     text = (
-        "(here)=\nIt is {glue:text}`peb:.2f` m, see {eq}`zhang-41` and {doc}`../limits/angle_gain`."
+        "(here)=\nIt is {glue:text}`peb:.2f` m, see {eq}`zhang-41` and {doc}`../limits/angle_gain`,"
+        " of {glue:text}`draws:,`."
     )
     assert (
-        notebooks.readable(text, {"peb": "0.3333"})
-        == "It is 0.33 m, see (zhang-41) and angle gain."
+        notebooks.readable(text, {"peb": "0.3333", "draws": "1048576"})
+        == "It is 0.33 m, see (zhang-41) and angle gain, of 1,048,576."
     )
+
+
+def test_outputs_of_a_chapter_edited_since_are_not_in_step(tmp_path):
+    """What nbval ran is the stored notebook: the book must not show it under other cells."""
+    book = tool("book")
+    book.BOOK, book.STORED = tmp_path / "book", tmp_path / "stored"
+    chapter, stored = book.BOOK / "page.md", book.STORED / "page.ipynb"
+    for folder in (book.BOOK, book.STORED):
+        folder.mkdir()
+    source = (ROOT / "book" / "ledger" / "scoreboard.md").read_text()
+    chapter.write_text(source)
+    nbformat.write(book.code_of(chapter), stored)
+    assert book.in_step(stored)
+    chapter.write_text(source.replace("ledger.scoreboard", "ledger.errata"))
+    assert not book.in_step(stored)
+    chapter.unlink()
+    assert not book.in_step(stored)
+
+
+def test_labels_and_stored_tables_count_for_the_cache_and_other_tables_do_not(tmp_path):
+    book = tool("book")
+    book.ROOT, book.BOOK, book.CACHE = tmp_path, tmp_path / "book", tmp_path / "cache"
+    (book.BOOK / "results").mkdir(parents=True)
+    (tmp_path / "constraints.txt").touch()
+
+    def fingerprint():
+        book.open_cache()
+        return (book.CACHE / "fingerprint").read_text()
+
+    page, seen = book.BOOK / "page.md", [fingerprint()]
+    for file, text, changes in (
+        (page, "words", True),
+        (page, "other words", False),
+        (page, "```{math}\n:label: zhang-41\n```", True),
+        (book.BOOK / "results" / "zhang-fig2.book.csv", "1", False),
+        (book.BOOK / "results" / "zhang-fig2.csv", "1", True),
+        (book.BOOK / "results" / "zhang-fig2.json", "1", True),
+    ):
+        file.write_text(text)
+        seen.append(fingerprint())
+        assert (seen[-1] != seen[-2]) is changes, file
 
 
 def _notebooks():

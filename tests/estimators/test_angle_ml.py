@@ -170,6 +170,20 @@ def test_in_pure_noise_the_peak_is_among_the_highest(n_antennas, spacing):
     assert np.mean(np.abs(gain) ** 2 > (1 - 1e-9) * top) > 0.9
 
 
+def test_far_below_the_threshold_few_estimates_miss_the_top(monkeypatch):
+    """What bins, steps and their clip are for: one worse choice of any of them fails here."""
+    array = UniformLinearArray(8)
+    channel, _, _ = snapshots(np.random.default_rng(0), array, 1.0, 100_000)
+    gain, phi = angle_ml.estimate_from_channel(channel, array)
+    top = np.max(np.abs(np.fft.fft(channel, 256, axis=1)) ** 2, axis=1) / 8
+    assert np.all(np.abs(gain) ** 2 > 0.9 * top)
+    assert np.mean(np.abs(gain) ** 2 < (1 - 1e-9) * top) < 0.02
+    monkeypatch.setattr(angle_ml, "_NEWTON_STEPS", 40)
+    _, converged = angle_ml.estimate_from_channel(channel, array)
+    moved = np.abs(angle_ml.angle_error_in_sine(phi, converged))
+    assert np.mean(moved > 1e-9) < 1e-3
+
+
 @given(seed=SEEDS, n_antennas=st.integers(2, 20))
 @settings(max_examples=40, deadline=None)
 def test_pilot_phases_scale_and_mirror(seed, n_antennas):
