@@ -5,6 +5,7 @@ import pytest
 import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from cfisac import fisher
 from cfisac.arrays import UniformLinearArray
@@ -184,6 +185,19 @@ def test_sympy_derivatives_and_scores_of_one_antenna():
         product = factor * residual
         score = (product + sp.conjugate(product)) / sigma**2  # 2 Re{.} / sigma^2
         assert sp.simplify(sp.expand(sp.diff(log_likelihood, parameter) - score)) == 0
+
+
+@QUICK
+@given(scene=SCENES, seed=st.integers(0, 2**32 - 1))
+def test_log_likelihood_is_that_of_independent_gaussian_parts(seed, scene):
+    """zhang (4), (5): real parts of variance sigma^2 / 2; the constant is -L T ln(pi sigma^2)."""
+    rng = np.random.default_rng(seed)
+    observation, theta = scene.draw(rng, 1)[0], scene.theta + 0.1 * rng.normal(size=3)
+    parts = [each(observation - scene.signal(theta)) for each in (np.real, np.imag)]
+    dense = stats.norm.logpdf(parts, scale=np.sqrt(scene.noise_variance / 2)).sum()
+    constant = -observation.size * np.log(np.pi * scene.noise_variance)
+    expected = scene.log_likelihood(theta, observation) + constant
+    np.testing.assert_allclose(dense, expected, rtol=1e-9, atol=1e-9 * abs(constant))
 
 
 @QUICK
@@ -413,15 +427,16 @@ def test_scaling_with_pilots_noise_power_and_antennas(scene, factor):
 
 
 @pytest.mark.parametrize(("per_antenna", "exponent"), [(False, -2), (True, -3)])
-def test_exponent_in_the_number_of_antennas(per_antenna, exponent):
-    """1/(T L^2) holds at fixed |alpha|^2; at fixed gain per antenna it is L^-3."""
+def test_exponents_in_pilots_and_antennas(per_antenna, exponent):
+    """1/(T L^2) holds at fixed |alpha|^2; at fixed gain per antenna it is 1/(T L^3)."""
 
-    def bound(n):
+    def bound(n, n_pilots):
         gain = np.sqrt(n) if per_antenna else 1.0
-        return angle_gain.angle_crlb(gain, 0.3, UniformLinearArray(n), 16, 1.0)
+        return angle_gain.angle_crlb(gain, 0.3, UniformLinearArray(n), n_pilots, 1.0)
 
-    slope = np.log(bound(2000) / bound(1000)) / np.log(2)
+    slope = np.log(bound(2000, 16) / bound(1000, 16)) / np.log(2)
     assert abs(slope - exponent) < 1e-5
+    assert bound(1000, 32) == pytest.approx(bound(1000, 16) / 2, rel=1e-12)
 
 
 @QUICK

@@ -1,6 +1,7 @@
 """zhang's Theorem 1 and its repair: brute force, SymPy, real digests, Monte Carlo, bad input."""
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, optimize, special, stats
 
+from cfisac import fisher
 from cfisac.arrays import UniformLinearArray
 from cfisac.limits import angle_gain
 from cfisac.limits import information as info
@@ -48,6 +50,32 @@ def dense_fim(gain, phi, array, n_pilots, noise_variance):
     return fim
 
 
+def whole_jacobian(gain, phi, array, n_pilots):
+    """Derivatives of all M T L noise-free samples by all 3M parameters."""
+    whole = np.zeros((len(gain), n_pilots, array.n_antennas, 3 * len(gain)), complex)
+    for ap in range(len(gain)):
+        whole[ap, :, :, 3 * ap : 3 * ap + 3] = jacobian(gain[ap], phi[ap], array)
+    return whole.reshape(-1, 3 * len(gain))
+
+
+def one_bit_fim(slopes, weights, threshold, noise_variance):
+    """FIM of the bit Re(w^H x) > its mean + threshold standard deviations, and its entropy.
+
+    The bit's probability p has the derivative pdf(threshold) Re(w^H J) / deviation.
+    """
+    deviation = np.sqrt(noise_variance / 2) * np.linalg.norm(weights)
+    slope = stats.norm.pdf(threshold) * np.real(weights.conj() @ slopes) / deviation
+    on, off = stats.norm.sf(threshold), stats.norm.cdf(threshold)
+    return np.outer(slope, slope) / (on * off), special.entr(on) + special.entr(off)
+
+
+def unit_free_trace(fim, digest):
+    """Tr(I^-1 I_Q), with every parameter in the unit that suits it."""
+    scale = np.sqrt(np.diag(fim))
+    outer = np.outer(scale, scale)
+    return np.trace(np.linalg.solve(fim / outer, digest / outer))
+
+
 def loudest(gain, phi, array):
     """2 + max|alpha|^2 max|a'|^2 of zhang (19), with the norm summed out."""
     norms = np.sum(np.abs(array.steering_derivative(phi)) ** 2, axis=-1)
@@ -58,6 +86,7 @@ def bpsk_scene(snr_db, n_pilots=10):
     return [np.sqrt(10 ** (snr_db / 10))], [0.3], UniformLinearArray(8), n_pilots, 1.0
 
 
+@cache
 def bpsk_quad(snr):
     """h(y) - h(n) of the real part after combining, in nats; unit noise variance."""
 
@@ -164,7 +193,17 @@ def test_slot_eigenvalue_below_frobenius_norm_and_never_equal(seed):
     )
 
 
-def test_slot_bound_needs_unit_modulus_pilots():
+@given(seed=SEEDS, size=st.floats(0, 1))
+def test_slot_bound_holds_up_to_unit_modulus_pilots(seed, size):
+    """zhang (66): |s| = 1 as the appendix assumes, or any |s| <= 1, whatever its phase."""
+    gain, phi, array, _, noise_variance = draw_scene(seed, n_aps=1)
+    bound = 2 / noise_variance * loudest(gain, phi, array)
+    for pilot in (np.exp(2j * seed), size * np.exp(1j * seed)):
+        slot = slot_fim(gain[0], phi[0], array, noise_variance, pilot)
+        assert np.linalg.eigvalsh(slot)[-1] < bound
+
+
+def test_slot_bound_fails_for_a_loud_pilot():
     """zhang (66) with E|s|^2 = 1 only: a slot that happens to be loud breaks it."""
     array, pilots = UniformLinearArray(8), np.array([np.sqrt(1.9), np.sqrt(0.1)])
     assert np.mean(np.abs(pilots) ** 2) == pytest.approx(1)
@@ -249,6 +288,7 @@ def test_bpsk_information_rises_from_zero_to_one_bit():
     snr = np.concatenate([[0.0], np.logspace(-4, 4, 300)])
     information = info.bpsk_information(snr)
     assert information[0] == pytest.approx(0, abs=1e-12)
+    assert np.all((information >= 0) & (information <= LN2))  # not even by a rounding
     assert information[-1] == pytest.approx(LN2, abs=1e-9)
     assert np.all(np.diff(information) > -1e-12)
     assert np.all(np.diff(information[snr < 5]) > 0)
@@ -284,17 +324,31 @@ def test_claim_1_with_known_pilots_reads_trace_below_zero():
     assert info.fim_trace(*scene) > 0
 
 
+def test_a_silent_channel_carries_no_information():
+    """At SNR 0 the rounding of the quadrature must not make I(x; s) negative: (20) takes none."""
+    nothing = info.bpsk_information(0.0)
+    assert 0 <= nothing < 1e-12
+    scene = ([0.0], [0.3], UniformLinearArray(8), 10, 1.0)
+    claimed = info.claimed_trace_bound(nothing, *scene)
+    assert 0 <= claimed < 1e-9 < info.fim_trace(*scene)
+
+
 @given(seed=SEEDS)
-def test_claim_threshold_is_half_a_nat_for_equal_access_points_and_less_otherwise(seed):
+def test_claim_threshold_is_half_a_nat_exactly_when_all_are_as_loud_as_the_maxima(seed):
     """zhang (20): the claim holds exactly from the threshold on, for any T and noise."""
     scene = draw_scene(seed)
     gain, phi, array = scene[:3]
     threshold = info.claim_threshold(gain, phi, array)
-    assert threshold <= 0.5 + 1e-12
+    slopes = np.sum(np.abs(array.steering_derivative(phi)) ** 2, axis=-1)
+    missing = 1 - (2 + np.abs(gain) ** 2 * slopes) / loudest(gain, phi, array)
+    assert np.all(missing > -1e-12)
+    assert 0.5 - threshold == pytest.approx(np.mean(missing) / 2, abs=1e-12)
     assert info.claimed_trace_bound(0.999 * threshold, *scene) < info.fim_trace(*scene)
     assert info.claimed_trace_bound(1.001 * threshold, *scene) > info.fim_trace(*scene)
     same = np.full(4, gain[0]), np.full(4, phi[0])
     assert info.claim_threshold(*same, array) == pytest.approx(0.5, rel=1e-12)
+    mirrored = gain[0] * np.array([1, 1j]), phi[0] * np.array([1, -1])
+    assert info.claim_threshold(*mirrored, array) == pytest.approx(0.5, rel=1e-12)
 
 
 @given(seed=SEEDS)
@@ -320,6 +374,57 @@ def test_claim_2_is_claim_1_with_the_norm_written_out(seed):
     first = scale * loudest(gain, phi, array) * 0.7
     np.testing.assert_allclose(first, scale * second * 0.7, rtol=1e-10)
     np.testing.assert_allclose(info.claimed_trace_bound(0.7, *scene), first, rtol=1e-10)
+    # And so it falls with the same BPSK pilots at -30 dB.
+    low = bpsk_scene(-30)
+    printed = 40 * 10 * bpsk_quad(1e-3) * (2 + 1e-3 * (np.pi * np.cos(0.3)) ** 2 * 7 * 15 / 6)
+    assert np.trace(dense_fim(*low)) > 49 * printed
+
+
+def mixture_trace(snr, eta):
+    """Tr I of one BPSK pilot that the receiver does not know, as the chapter displays it."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    y = np.sqrt(snr) + nodes / np.sqrt(2)
+    soft = np.tanh(2 * np.sqrt(snr) * y)
+    terms = 4 * (y * soft - np.sqrt(snr)) ** 2 + 2 * (1 + snr * eta) * soft**2
+    return weights @ terms / weights.sum()
+
+
+@pytest.mark.parametrize("snr", [0.05, 0.5, 2.0])
+def test_trace_with_unknown_pilots_equals_monte_carlo(snr):
+    """Scores of the mixture over the pilot, by differences of its log-density, in the space of the
+    antennas; tolerance of five standard errors."""
+    array, rng, n = UniformLinearArray(4), np.random.default_rng(9), 200_000
+    theta, step = np.array([np.sqrt(snr), 0.0, 0.3]), 1e-5
+
+    def mean(at):
+        return (at[0] + 1j * at[1]) * array.steering(at[2])
+
+    def log_density(at):
+        """Up to a constant: the mean of both likelihoods (4), log cosh kept from overflowing."""
+        inner = 2 * np.real(x @ mean(at).conj())
+        return np.logaddexp(inner, -inner) - np.sum(np.abs(mean(at)) ** 2)
+
+    noise = rng.normal(size=(n, 4, 2)) @ [1, 1j] / np.sqrt(2)
+    x = rng.choice([-1, 1], n)[:, None] * mean(theta) + noise
+    moves = step * np.eye(3)
+    scores = [(log_density(theta + m) - log_density(theta - m)) / (2 * step) for m in moves]
+    sample = np.sum(np.square(scores), axis=0)
+    eta = np.sum(np.abs(array.steering_derivative(0.3)) ** 2)
+    assert abs(sample.mean() - mixture_trace(snr, eta)) < 5 * sample.std() / np.sqrt(n)
+
+
+def test_one_unknown_pilot_breaks_claim_1_at_low_snr_and_ten_do_not():
+    """zhang (20) with unknown pilots on both sides: Tr I / claimed tends to 12 / (8 T)."""
+    eta = np.sum(np.abs(UniformLinearArray(8).steering_derivative(0.3)) ** 2)
+
+    def ratio(snr, n_pilots):
+        printed = 4 * n_pilots * (2 + snr * eta) * n_pilots * bpsk_quad(snr)
+        return n_pilots * mixture_trace(snr, eta) / printed
+
+    for n_pilots in (1, 10):
+        assert ratio(1e-4, n_pilots) == pytest.approx(12 / (8 * n_pilots), rel=0.01)
+    assert ratio(1e-4, 1) > ratio(1e-2, 1) > 1 > ratio(1.0, 1)
+    assert all(ratio(snr, 10) < 1 for snr in np.logspace(-4, 2, 25))
 
 
 # Claim 3 and what follows from it
@@ -334,8 +439,9 @@ def test_pilot_entropy_is_below_the_claimed_number_of_bits():
 
 
 @given(seed=SEEDS, n_bits=st.integers(1, 8))
-def test_claim_3_is_true_and_at_least_4btml_times_the_trace(seed, n_bits):
-    """zhang (22): the same right-hand side with I = 2bMLT."""
+def test_claim_3_is_true_from_one_bit_on_and_at_least_4btml_times_the_trace(seed, n_bits):
+    """zhang (22): the same right-hand side with I = 2bMLT. With equal access points it is exactly
+    4bTML times the trace, so that a pilot of no bits, which is a known pilot, breaks the claim."""
     scene = draw_scene(seed)
     gain, phi, array, n_pilots, noise_variance = scene
     size = n_bits * n_pilots * len(gain) * array.n_antennas
@@ -343,23 +449,33 @@ def test_claim_3_is_true_and_at_least_4btml_times_the_trace(seed, n_bits):
     printed *= loudest(gain, phi, array)
     np.testing.assert_allclose(info.claimed_trace_bound(2 * size, *scene), printed, rtol=1e-12)
     assert printed >= 4 * size * info.fim_trace(*scene) * (1 - 1e-12)
+    same = (np.full(len(gain), gain[0]), np.full(len(gain), phi[0]), *scene[2:])
+    per_bit = info.claimed_trace_bound(2 * size / n_bits, *same)
+    np.testing.assert_allclose(per_bit, 4 * size / n_bits * np.trace(dense_fim(*same)), rtol=1e-9)
+    assert info.claimed_trace_bound(0.0, *scene) == 0 < info.fim_trace(*scene)
 
 
 @given(seed=SEEDS)
 def test_trace_bounds_of_the_inverse_by_cauchy_schwarz(seed):
-    """zhang (25)-(29): mean squared error >= Tr I^-1 >= 9 M^2 / Tr I, equal if all are."""
-    rng = np.random.default_rng(seed)
-    n_aps = int(rng.integers(1, 5))
-    factor = rng.normal(size=(3 * n_aps, 3 * n_aps + 2))
-    fim = factor @ factor.T
-    values = np.linalg.eigvalsh(fim)
-    np.testing.assert_allclose(np.trace(fim), values.sum(), rtol=1e-9)
-    np.testing.assert_allclose(np.trace(np.linalg.inv(fim)), np.sum(1 / values), rtol=1e-6)
-    assert values.sum() * np.sum(1 / values) >= 9 * n_aps**2
-    # An efficient estimator attains (24); any other covariance has a larger trace.
-    covariance = np.linalg.inv(fim) + np.outer(factor[:, 0], factor[:, 0])
-    assert np.trace(covariance) >= 9 * n_aps**2 / np.trace(fim)
-    assert np.trace(np.linalg.inv(3 * np.eye(3))) == pytest.approx(9 / np.trace(3 * np.eye(3)))
+    """zhang (25)-(29): mean squared error >= 9 M^2 / Tr I, with equality for equal eigenvalues.
+
+    Re{W x} with Re{W J} = I is unbiased for x = J theta + n, with covariance
+    sigma^2 / 2 Re{W W^H}; weighted least squares with any weights is such a W.
+    """
+    rng, noise_variance = np.random.default_rng(seed), 0.6
+    n = 3 * int(rng.integers(1, 5))
+    columns = rng.normal(size=(n + 2, n)) + 1j * rng.normal(size=(n + 2, n))
+    rows = np.concatenate([columns.real, columns.imag])
+    weighted = rows.T * rng.uniform(0.1, 10, len(rows))
+    estimator = np.linalg.solve(weighted @ rows, weighted)
+    np.testing.assert_allclose(estimator @ rows, np.eye(n), atol=1e-8)
+    error = noise_variance / 2 * np.sum(estimator**2)
+    assert error > n**2 / np.trace(fisher.gaussian_fim(columns, noise_variance))
+    # Columns of one length at right angles make all eigenvalues equal; nothing is lost then.
+    even = 0.7 * np.linalg.qr(rows)[0]
+    fim = fisher.gaussian_fim(even[: n + 2] + 1j * even[n + 2 :], noise_variance)
+    error = noise_variance / 2 * np.sum(np.linalg.pinv(even) ** 2)
+    np.testing.assert_allclose(error, n**2 / np.trace(fim), rtol=1e-9)
 
 
 @given(seed=SEEDS, n_bits=st.integers(1, 4))
@@ -373,7 +489,8 @@ def test_mse_bound_of_claim_3_is_true_with_a_gap_that_grows_with_everything(seed
     spread = 8 * n_bits * n_pilots**2 * n_antennas * loudest(gain, phi, array)
     gap = smallest_gap(len(gain), n_antennas, n_pilots, n_bits)
     assert truth >= gap * 9 * noise_variance / spread * (1 - 1e-9)
-    assert gap > 13
+    assert gap > 13  # and with no bits the printed bound is infinite, the truth is not
+    assert np.isfinite(truth)
 
 
 def smallest_gap(n_aps, n_antennas, n_pilots, n_bits):
@@ -403,10 +520,15 @@ def test_smallest_gap_of_the_mse_bound_is_reached(size, factor):
 
 
 def test_score_of_a_digest_is_the_mean_score_of_its_cell():
-    """One bit Re(w^H x) > tau: E[S|q] gives the FIM that differentiating P(q) gives."""
+    """One bit Re(w^H x) > tau: E[S|q] gives the FIM that differentiating P(q) gives.
+
+    It looks where the angle moves the mean, and tau is the mean, so that the bit says much.
+    """
     gain, phi, noise_variance = np.array([0.8 - 0.5j]), np.array([0.3]), 0.7
     array, rng = UniformLinearArray(4), np.random.default_rng(3)
-    weights, tau = rng.normal(size=4) + 1j * rng.normal(size=4), 0.4
+    slopes = jacobian(gain[0], phi[0], array)
+    weights = slopes[:, 2]
+    tau = np.real(np.vdot(weights, gain[0] * array.steering(phi[0])))
     deviation = np.sqrt(noise_variance / 2) * np.linalg.norm(weights)
 
     def probability(theta):
@@ -418,79 +540,96 @@ def test_score_of_a_digest_is_the_mean_score_of_its_cell():
     slope = [probability(theta + e) - probability(theta - e) for e in step * np.eye(3)]
     slope = np.array(slope) / (2 * step)
     fim = np.sum(np.square(slope)) / (probability(theta) * (1 - probability(theta)))
+    formula, _ = one_bit_fim(slopes, weights, 0.0, noise_variance)
+    assert np.trace(formula) == pytest.approx(fim, rel=1e-8)
 
     n = 400_000
     noise = rng.normal(size=(n, 4, 2)) @ [1, 1j] * np.sqrt(noise_variance / 2)
     x = gain[0] * array.steering(phi[0]) + noise
-    scores = 2 / noise_variance * np.real(noise @ jacobian(gain[0], phi[0], array).conj())
+    scores = 2 / noise_variance * np.real(noise @ slopes.conj())
     bit = np.real(x @ weights.conj()) > tau
     cells = [(np.mean(bit == q), scores[bit == q].mean(axis=0)) for q in (False, True)]
     sampled = sum(p * np.sum(v**2) for p, v in cells)
     # Each cell mean is off by at most sqrt(Tr I / n p); the square doubles it.
     trace = info.fim_trace(gain, phi, array, 1, noise_variance)
-    assert sampled == pytest.approx(fim, abs=10 * np.sqrt(trace * fim / n) + 25 * trace / n)
+    tolerance = 10 * np.sqrt(trace * fim / n) + 25 * trace / n
+    assert tolerance < 0.021 * fim
+    assert sampled == pytest.approx(fim, abs=tolerance)
 
 
 @given(seed=SEEDS)
 def test_repaired_theorem_for_random_one_bit_digests(seed):
-    """Exact Tr I_Q of a threshold on any projection of x, against the bound and its unit-free form.
+    """Exact I_Q of a threshold on a projection w of x, against the bound and its unit-free form.
 
-    Re(w^H x) > tau hears of theta only through d = d Re(w^H mu)/d theta, and whatever w is
-    not in the span of the Jacobian is noise: I_Q = d d^T pdf^2 / (p (1 - p)), per unit noise.
+    Half of the projections are in the direction of the largest eigenvalue, the others anywhere
+    in the span of the Jacobian; to both a random share of foreign noise is added.
     """
-    scene = draw_scene(seed)
-    rng = np.random.default_rng(seed)
-    fim = dense_fim(*scene)
-    root = np.linalg.cholesky(fim + 1e-12 * np.trace(fim) * np.eye(len(fim)))
-    direction = root @ (rng.normal(size=len(fim)) * 10 ** rng.uniform(-2, 2, len(fim)))
-    # A projection of the whitened score with unit variance, plus a share of foreign noise.
-    share = rng.random()
-    d = direction / np.linalg.norm(np.linalg.solve(root, direction)) * np.sqrt(share)
-    threshold = rng.normal(scale=2)
-    p = stats.norm.sf(threshold)
-    digest = np.outer(d, d) * stats.norm.pdf(threshold) ** 2 / (p * (1 - p))
-    entropy = special.entr(p) + special.entr(1 - p)
-    bound = info.digest_trace_bound(entropy / LN2, *scene)
-    assert np.trace(digest) <= bound * (1 + 1e-9)
+    gain, phi, array, n_pilots, noise_variance = draw_scene(seed)
+    array = UniformLinearArray(array.n_antennas + 1, array.spacing)  # an invertible FIM
+    scene = gain, phi, array, n_pilots, noise_variance
+    rng, fim = np.random.default_rng(seed), dense_fim(*scene)
+    slopes = whole_jacobian(*scene[:4])
+    anywhere = rng.normal(size=len(fim)) / np.sqrt(np.diag(fim))
+    weights = slopes @ (np.linalg.eigh(fim)[1][:, -1] if seed % 2 else anywhere)
+    foreign = rng.normal(size=(len(slopes), 2)) @ [1, 1j]
+    size = np.linalg.norm(weights) / np.linalg.norm(foreign)
+    weights = weights + 10 ** rng.uniform(-3, 1) * size * foreign
+    digest, entropy = one_bit_fim(slopes, weights, rng.normal(scale=2), noise_variance)
+    assert np.trace(digest) <= info.digest_trace_bound(entropy / LN2, *scene)
     assert np.trace(digest) <= info.digest_trace_bound(1, *scene)
-    assert np.linalg.norm(np.linalg.solve(root, d)) ** 2 <= 1 + 1e-9
-    whitened = np.linalg.solve(root, np.linalg.solve(root, digest).T)
-    assert np.trace(whitened) <= 2 * entropy * (1 + 1e-9)
-    n = len(fim)
-    assert np.trace(whitened) <= n * (1 - np.exp(-2 * entropy / n)) * (1 + 1e-9)
+    n, kept = len(fim), unit_free_trace(fim, digest)
+    assert kept <= 2 * entropy
+    assert kept <= n * (1 - np.exp(-2 * entropy / n))
 
 
 @pytest.mark.parametrize("n_cells", [2, 3, 8, 32])
 def test_repaired_theorem_for_random_vector_digests(n_cells):
-    """Nearest-of-n cells in the space of scores, by Monte Carlo.
+    """Nearest-of-n cells of the whitened score, centred by k-means, by Monte Carlo.
 
-    The sampled Tr I_Q is too high by at most n_cells Tr I / n on average.
+    The sampled Tr(I^-1 I_Q) is too high by at most n_cells 6 / n on average. The cells are good
+    enough to keep half of what the entropy allows, so a bound of half the height would show.
     """
     scene = draw_scene(n_cells, n_aps=2)
     fim = dense_fim(*scene)
     rng, n = np.random.default_rng(n_cells), 100_000
-    scores = rng.multivariate_normal(np.zeros(6), fim, n)
-    white = scores / np.sqrt(np.diag(fim))
+    root = np.linalg.cholesky(fim)
+    white = rng.normal(size=(n, 6))
+    scores = white @ root.T
     centres = rng.normal(size=(n_cells, 6))
-    cell = np.argmax(white @ centres.T - np.sum(centres**2, axis=1) / 2, axis=1)
-    share = np.bincount(cell, minlength=n_cells) / n
+    for _ in range(20):
+        cell = np.argmax(white @ centres.T - np.sum(centres**2, axis=1) / 2, axis=1)
+        share = np.bincount(cell, minlength=n_cells) / n
+        centres = np.stack([np.bincount(cell, z, n_cells) for z in white.T], axis=1)
+        centres /= n * share[:, None]
     means = np.stack([np.bincount(cell, s, n_cells) for s in scores.T], axis=1)
-    means /= np.maximum(n * share, 1)[:, None]
-    trace = np.sum(share * np.sum(means**2, axis=1))
+    means /= n * share[:, None]
+    digest = (means * share[:, None]).T @ means
     entropy = np.sum(special.entr(share))
+    kept, most = np.trace(np.linalg.solve(fim, digest)), 6 * (1 - np.exp(-entropy / 3))
+    assert most / 2 < kept < most + 60 * n_cells / n
     slack = 10 * n_cells * np.trace(fim) / n
-    assert trace <= info.digest_trace_bound(entropy / LN2, *scene) + slack
-    assert trace > 0.02 * np.trace(fim)  # the digests do carry something
+    assert np.trace(digest) <= info.digest_trace_bound(entropy / LN2, *scene) + slack
+    assert np.trace(digest) > 0.02 * np.trace(fim)  # the digests do carry something
 
 
 def test_sign_bit_keeps_two_over_pi_of_the_dominant_direction():
-    """Tr I_Q = (2/pi) lambda_max, which 2 lambda_max ln 2 allows."""
+    """Tr I_Q = (2/pi) lambda_max, which 2 lambda_max ln 2 allows; no other projection has more."""
     scene = draw_scene(4)
     lam = info.largest_eigenvalue(*scene)
-    scores = np.sqrt(lam) * stats.norm.ppf((np.arange(1_000_000) + 0.5) / 1_000_000)
-    sign_fim = np.mean(scores[scores > 0]) ** 2
-    assert sign_fim == pytest.approx(2 / np.pi * lam, rel=1e-5)
-    assert sign_fim < info.digest_trace_bound(1, *scene) <= 2 * LN2 * lam * (1 + 1e-12)
+    slopes, noise_variance = whole_jacobian(*scene[:4]), scene[4]
+    values, vectors = np.linalg.eigh(dense_fim(*scene))
+    for value, vector in zip(values, vectors.T, strict=True):
+        sign_fim, entropy = one_bit_fim(slopes, slopes @ vector, 0.0, noise_variance)
+        np.testing.assert_allclose(
+            sign_fim, 2 / np.pi * value * np.outer(vector, vector), atol=1e-9 * lam
+        )
+    assert entropy == pytest.approx(LN2)
+    assert np.trace(sign_fim) == pytest.approx(2 / np.pi * lam, rel=1e-9)
+    assert np.trace(sign_fim) < info.digest_trace_bound(1, *scene) <= 2 * LN2 * lam * (1 + 1e-12)
+    rng = np.random.default_rng(4)
+    for weights in rng.normal(size=(20, len(slopes), 2)) @ [1, 1j]:
+        other, _ = one_bit_fim(slopes, weights, 0.0, noise_variance)
+        assert np.trace(other) < np.trace(sign_fim)
 
 
 @pytest.mark.parametrize(("n_bits", "distortion"), [(1, 0.3634), (2, 0.1175), (3, 0.03454)])
