@@ -221,6 +221,41 @@ def test_an_equivalent_fim_is_one_that_the_package_accepts(seed, exponent, exact
     assert np.isinf(fisher.position_error_bound(efim)) == exact
 
 
+@pytest.mark.parametrize("closeness", [1e-3, 1e-5, 1e-6])
+def test_what_two_nearly_parallel_nuisances_hide_is_exactly_zero(closeness):
+    """Their difference imitates the parameter; dividing by it magnifies the rounding."""
+    for c, d, free in complex_normal(np.random.default_rng(10), 200, 3, 9):
+        columns = np.stack([d, free, c, c + closeness * d], axis=1)
+        efim = fisher.equivalent_fim(fisher.gaussian_fim(columns, 1.0), 2)
+        assert fisher.position_error_bound(efim) == np.inf
+        alone = fisher.equivalent_fim(fisher.gaussian_fim(columns[:, [1, 0, 2]], 1.0), 1)
+        np.testing.assert_allclose(np.trace(efim), alone[0, 0], rtol=1e-2)
+
+
+@pytest.mark.parametrize("share", [1e-6, 1e-12])
+def test_what_a_nuisance_leaves_above_the_rounding_is_kept(share):
+    nuisance = np.array([1.0, 0.0])
+    interest = np.array([1.0, np.sqrt(share)])
+    fim = fisher.gaussian_fim(np.stack([interest, nuisance], axis=1), 2.0)
+    assert fisher.equivalent_fim(fim, 1)[0, 0] == pytest.approx(share, rel=1e-3)
+
+
+@pytest.mark.parametrize("function", [fisher.crlb, lambda fim: fisher.equivalent_fim(fim, 1)])
+def test_a_fim_may_be_indefinite_by_a_rounding_of_1e_8_and_no_more(function):
+    """Two parameters told apart by nothing but an error of the correlation."""
+    bound = function([[1.0, 1 + 1e-9], [1 + 1e-9, 1.0]])
+    assert bound[0, 0] in (0.0, np.inf)
+    with pytest.raises(ValueError, match="fim must be positive semidefinite"):
+        function([[1.0, 1 + 1e-7], [1 + 1e-7, 1.0]])
+
+
+@pytest.mark.parametrize("function", [fisher.crlb, fisher.position_error_bound])
+def test_a_fim_may_be_asymmetric_by_rounding(function):
+    """By 1e-8 of its own two parameters, or by the rounding of the largest entry."""
+    for fim in ([[1.0, 1e-9], [0.0, 1.0]], [[1.0, 1e-14], [0.0, 0.0]]):
+        np.testing.assert_allclose(function(fim), function(np.diag(np.diag(fim))), atol=1e-8)
+
+
 def test_a_number_of_parameters_may_be_a_numpy_integer():
     assert fisher.equivalent_fim(np.eye(3), np.int64(2)).shape == (2, 2)
 
@@ -329,7 +364,9 @@ def test_a_nearly_blind_direction_beside_a_blind_one_keeps_its_bounds(closeness)
         np.testing.assert_allclose(bound[2:], np.diag(alone)[1:], rtol=1e-2)
 
 
-@pytest.mark.parametrize(("share", "blind"), [(1e-5, True), (1e-6, True), (1e-9, False)])
+@pytest.mark.parametrize(
+    ("share", "blind"), [(1e-5, True), (1e-6, True), (3e-7, True), (7e-8, False), (1e-9, False)]
+)
 def test_what_moves_a_parameter_less_than_1e_7_does_not(share, blind):
     """The cut-off of the docstring, from both sides: the third column is c1 + share c2."""
     c1, c2 = complex_normal(np.random.default_rng(8), 2, 12)
@@ -337,9 +374,11 @@ def test_what_moves_a_parameter_less_than_1e_7_does_not(share, blind):
     assert np.array_equal(np.isinf(np.diag(bound)), [True, blind, True])
 
 
-@pytest.mark.parametrize(("weak", "seen"), [(1e-13, True), (1e-16, False)])
+@pytest.mark.parametrize(
+    ("weak", "seen"), [(1e-13, True), (1e-14, True), (5e-15, False), (1e-16, False)]
+)
 def test_what_counts_as_seen(weak, seen):
-    """The other cut-off: eight roundings for each of two parameters are 4e-15."""
+    """The other cut-off: eight roundings for each of two parameters, of the largest, are 7e-15."""
     fim = np.array([[1.0, 1.0 - weak], [1.0 - weak, 1.0]])
     assert np.all(np.isfinite(np.diag(fisher.crlb(fim)))) == seen
     assert np.isfinite(fisher.position_error_bound(fim)) == seen
@@ -455,11 +494,18 @@ def test_sympy_gap_of_the_trace_product_is_a_sum_of_squares():
     assert sp.simplify(gap - squares) == 0
 
 
-@given(values=st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=12))
-def test_sum_of_eigenvalues_times_sum_of_inverses_is_at_least_n_squared(values):
-    """zhang (27): the arithmetic mean is at least the harmonic mean."""
-    values = np.array(values)
-    assert np.sum(values) * np.sum(1 / values) >= len(values) ** 2 * (1 - 1e-12)
+@given(seed=SEEDS, n=st.integers(1, 12), spread=st.floats(0, 1.5))
+def test_sum_of_eigenvalues_times_sum_of_inverses_is_at_least_n_squared(seed, n, spread):
+    """zhang (27), of a FIM whose parameters are seen unequally well; equal if equally well."""
+    rng = np.random.default_rng(seed)
+    sizes = 10.0 ** rng.uniform(-spread, spread, n)
+    fim = fisher.gaussian_fim(sizes * complex_normal(rng, 3 * n, n), 0.3)
+    values = np.linalg.eigvalsh(fim)
+    product = np.sum(values) * np.sum(1 / values)
+    assert product >= n**2 * (1 - 1e-12)
+    np.testing.assert_allclose(np.trace(fim) * np.trace(fisher.crlb(fim)), product, rtol=1e-6)
+    equal = np.linalg.eigvalsh(fisher.gaussian_fim(sizes[0] * np.eye(n + 2, n), 0.3))
+    assert np.sum(equal) * np.sum(1 / equal) == pytest.approx(n**2, rel=1e-12)
 
 
 @given(
@@ -544,13 +590,19 @@ def test_factor_theorem_equals_brute_force(seed):
 
 
 def test_sympy_cross_terms_of_two_factors_vanish_identically():
-    """For any inner products: what the projection subtracts is all there is across factors."""
-    r_energy, s_energy = sp.symbols("E_r E_s", positive=True)
-    r_centroid, s_centroid = sp.symbols("m_r m_s")
-    cross = r_energy * s_energy * sp.conjugate(r_centroid) * s_centroid
-    along_mean = [r_energy * s_energy * m for m in (r_centroid, s_centroid)]
-    projected = sp.conjugate(along_mean[0]) * along_mean[1] / (r_energy * s_energy)
-    assert sp.simplify(cross - projected) == 0
+    """Two and three entries, all of them and all slopes free: across, the projection takes all."""
+    r, dr = (sp.Matrix(sp.symbols(f"{name}:2")) for name in ("r", "dr"))
+    s, ds = (sp.Matrix(sp.symbols(f"{name}:3")) for name in ("s", "ds"))
+    mean = sp.kronecker_product(r, s)
+    slopes = sp.Matrix.hstack(sp.kronecker_product(dr, s), sp.kronecker_product(r, ds))
+    gram, along, energy = slopes.H * slopes, mean.H * slopes, (mean.H * mean)[0]
+    left = gram - along.H * along / energy
+    assert sp.expand(gram[0, 1]) != 0
+    assert sp.cancel(left[0, 1]) == 0
+    for own, (factor, slope) in enumerate(((r, dr), (s, ds))):
+        size, centroid = (factor.H * factor)[0], (factor.H * slope)[0]
+        spread = (slope.H * slope)[0] / size - sp.conjugate(centroid) * centroid / size**2
+        assert sp.cancel(left[own, own] - energy * spread) == 0
 
 
 @given(seed=SEEDS, scale=st.complex_numbers(min_magnitude=1e-3, max_magnitude=1e3))
@@ -642,9 +694,14 @@ LARGE, DATE = 1e9 * np.eye(2), np.datetime64("2026-01-01")
         (lambda: fisher.crlb([[1.0, 0.0], [5.0, 1.0]]), "fim must be symmetric"),
         (lambda: fisher.crlb([LARGE, [[1, 5], [0, 1]]]), "fim must be symmetric"),
         (lambda: fisher.crlb([[1e12, 1], [-1, 1]]), "fim must be symmetric"),
+        (lambda: fisher.crlb([LARGE, [[1, 1e-6], [0, 1]]]), "fim must be symmetric"),
         (lambda: fisher.crlb([[1, 2], [2, 1]]), "fim must be positive semidefinite"),
         (lambda: fisher.crlb(np.diag([1, -5, 2])), "fim must be positive semidefinite"),
         (lambda: fisher.position_error_bound(-np.eye(2)), "efim must be positive semidefinite"),
+        (
+            lambda: fisher.position_error_bound([LARGE, np.diag([1.0, -0.5])]),
+            "efim must be positive semidefinite",
+        ),
         (lambda: fisher.gaussian_fim([["1", "2"]], 1.0), "jacobian must be an array of complex"),
         (lambda: fisher.gaussian_fim(HALF, "2"), "noise_variance must be an array of real"),
         (lambda: fisher.gaussian_fim(HALF, 10**400), "noise_variance must be an array of real"),
