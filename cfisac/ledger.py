@@ -284,7 +284,9 @@ def errata(rows: Iterable[Row]) -> Rendered:
     chosen = sorted(
         (row for row in rows if row.verdict in ERRATA), key=lambda row: ERRATA.index(row.verdict)
     )
-    return _table(chosen, f"{len(chosen)} rows that need a correction or a condition", named=True)
+    return _table(
+        chosen, f"{len(chosen)} rows that are refuted, corrected or conditional", named=True
+    )
 
 
 def scoreboard(rows: Iterable[Row]) -> Rendered:
@@ -304,7 +306,8 @@ def scoreboard(rows: Iterable[Row]) -> Rendered:
     totals = "".join(f"<td>{count.total()}</td>" for *_, count in columns)
     body.append(f'<tr><th scope="row">rows in all</th>{totals}</tr>')
     caption = "Rows of the ledger by source and verdict"
-    html = _box("\n".join(_bar(name, n) for name, _, n in columns), caption, head, body)
+    bars = "\n".join(_bar(name, n) for name, _, n in columns)
+    html = _box(bars, caption, head, body, "ledger-counts")
     text = [caption, *(f"{name}: {_sentence(count)}" for name, _, count in columns)]
     return Rendered(html, "\n".join([*text, *(f"{v}: {m}" for v, m in VERDICTS.items())]))
 
@@ -312,17 +315,18 @@ def scoreboard(rows: Iterable[Row]) -> Rendered:
 def _table(rows: Sequence[Row], caption: str, named: bool) -> Rendered:
     present = [verdict for verdict in VERDICTS if any(row.verdict == verdict for row in rows)]
     options = "".join(f"<option>{verdict}</option>" for verdict in ["all", *present])
-    head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
+    columns = _COLUMNS if any(row.read for row in rows) else _COLUMNS[:-1]  # nothing judged yet
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     html = _box(
         f'<label>Show <select onchange="{_FILTER}">{options}</select></label>',
-        caption, head, (_html_row(row, named) for row in rows),
+        caption, head, (_html_row(row, named) for row in rows), "ledger-rows",
     )  # fmt: skip
     return Rendered(html, "\n".join([caption, *(_text_row(row) for row in rows)]))
 
 
-def _box(above: str, caption: str, head: str, body: Iterable[str]) -> str:
+def _box(above: str, caption: str, head: str, body: Iterable[str], kind: str) -> str:
     newline = "\n"
-    return f"""{_STYLE}<div class="ledger">
+    return f"""{_STYLE}<div class="ledger {kind}">
 {above}
 <div class="ledger-scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>
 <caption>{escape(caption)}</caption>
@@ -342,15 +346,15 @@ def _text_row(row: Row) -> str:
 def _html_row(row: Row, named: bool) -> str:
     note = f'<br><span class="ledger-note">{_prose(row.note)}</span>' if row.note else ""
     name = f"{TITLES.get(row.source, row.source)} {row.name}" if named else row.name
-    where = [_link(row.read, _chapter_url(row))] if row.read else []
+    where = _link(row.read, _chapter_url(row)) if row.read else ""
     if row.check:
         breakable = re.sub(r"([/_:])(?=\w)", r"\1<wbr>", escape(row.check))
-        where.append(f"<code>{breakable}</code>")
+        where += f"<br><code>{breakable}</code>"
     return (
         f'<tr id="{row.id}" data-verdict="{row.verdict}">'
-        f'<th scope="row">{name}</th>'
+        f'<th scope="row">{name if named else name.replace(" ", "&nbsp;")}</th>'
         f"<td>{_prose(row.what)}{note}</td><td>{_pill(row.verdict)}</td>"
-        f"<td>{'<br>'.join(where)}</td></tr>"
+        + (f'<td class="ledger-where">{where}</td></tr>' if where else "</tr>")
     )
 
 
@@ -417,7 +421,7 @@ _STYLE = (
 .ledger { font-size: 0.9rem; }
 .ledger-scroll { overflow-x: auto; max-width: 100%; margin-top: 0.5rem; }
 .ledger .ledger-scroll table { display: table; overflow: visible; border-collapse: collapse;
-  width: 100%; min-width: 38rem; max-width: none; margin: 0; }
+  width: 100%; min-width: 38rem; max-width: none; margin: 0; background: none; }
 .ledger .ledger-scroll caption { caption-side: top; text-align: left; font-weight: 600;
   color: inherit; padding: 0.3rem 0; }
 .ledger .ledger-scroll :is(th, td) { border-bottom: 1px solid #8886; padding: 0.4rem 0.5rem;
@@ -429,9 +433,30 @@ _STYLE = (
 .ledger-meaning { font-weight: normal; font-size: 0.82rem; }
 .ledger-verdict { border-radius: 0.6rem; padding: 0.1rem 0.5rem; white-space: nowrap; }
 .ledger-open { outline: 1px solid #8886; outline-offset: -1px; }
+.ledger-where { width: 11rem; }
+.ledger-counts .ledger-scroll td { text-align: right; }
 .ledger-line { display: flex; flex-wrap: wrap; align-items: center; margin: 0.25rem 0; }
 .ledger-line > span { flex: 0 0 10rem; }
 .ledger-bar { display: flex; flex: 1 0 10rem; height: 1.1rem; border: 1px solid #888; }
+@media (max-width: 575px) {
+  .ledger-rows .ledger-scroll table { min-width: 0; }
+  .ledger-rows .ledger-scroll thead { display: none; }
+  .ledger-rows .ledger-scroll tbody { display: block; }
+  .ledger-rows .ledger-scroll tr:not([hidden]) { display: grid; grid-template-columns: 1fr auto;
+    column-gap: 0.5rem; border-bottom: 1px solid #8886; padding-block: 0.4rem; }
+  .ledger-rows .ledger-scroll :is(th, td) { border: 0; padding: 0.1rem 0; }
+  .ledger-rows .ledger-scroll td { grid-column: 1 / -1; }
+  .ledger-rows .ledger-scroll td:nth-of-type(2) { grid-area: 1 / 2; }
+  .ledger-rows .ledger-where { width: auto; }
+  .ledger-counts .ledger-scroll table { min-width: 0; }
+  .ledger-counts .ledger-scroll :is(thead, tbody) { display: block; }
+  .ledger-counts .ledger-scroll tr { display: grid; grid-template-columns: repeat(6, 1fr);
+    border-bottom: 1px solid #8886; }
+  .ledger-counts .ledger-scroll :is(th, td) { border: 0; padding: 0.2rem 0.1rem; }
+  .ledger-counts .ledger-scroll thead th { font-size: 0.72rem; text-align: right; }
+  .ledger-counts .ledger-scroll :is(thead, tbody) th:first-child { grid-column: 1 / -1; }
+  .ledger-counts .ledger-scroll thead th:first-child { display: none; }
+}
 """
     + f"{_DARK} .bd-content div.cell_output .text_html:has(div.ledger) "
     + "{ background: none; color: inherit; padding: 0; }\n"

@@ -144,6 +144,7 @@ class Interactive:
 def _in_house_style(figure: "go.Figure") -> "go.Figure":
     import plotly.graph_objects as go
 
+    axis = {"gridcolor": "#d9d9d9", "linecolor": "#222222", "automargin": True, "zeroline": False}
     house = go.layout.Template(
         layout={
             "autosize": True,
@@ -153,8 +154,8 @@ def _in_house_style(figure: "go.Figure") -> "go.Figure":
             "paper_bgcolor": "white",
             "plot_bgcolor": "white",
             "sliderdefaults": {"pad": {"t": 50}},
-            "xaxis": {"gridcolor": "#d9d9d9", "linecolor": "#222222", "automargin": True},
-            "yaxis": {"gridcolor": "#d9d9d9", "linecolor": "#222222", "automargin": True},
+            "xaxis": axis,
+            "yaxis": axis,
         }
     )
     return go.Figure(figure).update_layout(template=house, autosize=True, width=None)

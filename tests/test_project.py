@@ -145,6 +145,15 @@ def test_readable_notebooks_keep_the_numbers():
     )
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("-12.79", "−12.79"), ("2e+08", "2 × 10⁸"), ("-1.5e-07", "−1.5 × 10⁻⁷"), ("3e2e", "3e2e"),
+     ("1,048,576", "1,048,576"), ("inf", "inf"), ("-fold", "-fold")],
+)  # fmt: skip
+def test_numbers_in_prose_are_set_like_prose(number, shown):
+    assert tool("cfisac_sphinx").typeset(number) == shown
+
+
 def test_outputs_of_a_chapter_edited_since_are_not_in_step(tmp_path):
     """What nbval ran is the stored notebook: the book must not show it under other cells."""
     book = tool("book")

@@ -1,13 +1,16 @@
 """What the book asks of Sphinx beyond its configuration.
 
 Colab opens notebooks only, so its button points to the stored notebook of a chapter. Equations
-taken from a source keep the number they have there.
+taken from a source keep the number they have there. Numbers glued into prose are set like prose.
 """
 
 from __future__ import annotations
 
 import re
 
+from docutils import nodes
+
+MINUS, POWERS = "\N{MINUS SIGN}", str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SOURCE_LABEL = re.compile(r"(zhang|fan_conf|fan_journal|liu|commit)-(\d+[a-z]?)")
 
 
@@ -31,18 +34,75 @@ def no_thebe(app, pagename, templatename, context, doctree) -> None:
 
 
 def equations_keep_their_source_number(app, env) -> list[str]:
-    """Show the equation labelled ``zhang-41``, and every reference to it, as (zhang 41)."""
+    """Show the equation labelled ``zhang-41``, and every reference to it, as (zhang 41).
+
+    Our own equations are counted without them.
+    """
+    sourced = {}
     for label, (docname, _) in env.get_domain("math").equations.items():
         match = SOURCE_LABEL.fullmatch(label)
         if match:
-            numbers = env.toc_fignumbers.setdefault(docname, {}).setdefault("displaymath", {})
-            numbers[f"equation-{label.replace('_', '-')}"] = (" ".join(match.groups()),)
+            sourced[docname, f"equation-{label.replace('_', '-')}"] = (" ".join(match.groups()),)
+    ours = {}  # by chapter number, in their order
+    for docname, kinds in env.toc_fignumbers.items():
+        for target, number in kinds.get("displaymath", {}).items():
+            if (docname, target) not in sourced:
+                ours.setdefault(number[:-1], []).append((number[-1], docname, target))
+    for chapter, equations in ours.items():
+        for count, (_, docname, target) in enumerate(sorted(equations), 1):
+            env.toc_fignumbers[docname]["displaymath"][target] = (*chapter, count)
+    for (docname, target), number in sourced.items():
+        env.toc_fignumbers.setdefault(docname, {}).setdefault("displaymath", {})[target] = number
     return []
+
+
+def typeset(number: str) -> str:
+    """Write a computed number as prose does: a true minus, and powers of ten in full."""
+
+    def power(match: re.Match[str]) -> str:
+        return f"{match[1]} × 10{str(int(match[2])).translate(POWERS)}"
+
+    number = re.sub(r"^(-?[\d.]+)e([+-]\d+)$", power, number)
+    return re.sub(r"^-(?=\d)", MINUS, number)
+
+
+def typeset_pasted_numbers(app, doctree, docname) -> None:
+    """Apply :func:`typeset` to every number that a chapter glues into its prose."""
+    for node in doctree.findall(nodes.inline):
+        if "pasted-text" in node["classes"]:
+            node[:] = [nodes.Text(typeset(node.astext()))]
+
+
+def punctuation_stays_with_its_formula(app, doctree, docname) -> None:
+    """Keep a line from ending before the comma after a formula, or after the bracket before it."""
+    for formula in list(doctree.findall(nodes.math)):
+        parent, index = formula.parent, formula.parent.index(formula)
+        whole = nodes.inline(classes=["unbroken"])
+        before = parent[index - 1] if index else None
+        after = parent[index + 1] if index + 1 < len(parent) else None
+        lead = re.search(r"[(\[“‘]+$", before.astext()) if _is_text(before) else None
+        tail = re.match(r"[.,;:!?)\]”’]+", after.astext()) if _is_text(after) else None
+        if not (lead or tail):
+            continue
+        parent[index] = whole
+        if lead:
+            parent[index - 1] = nodes.Text(before.astext()[: lead.start()])
+            whole += nodes.Text(lead[0])
+        whole += formula
+        if tail:
+            parent[index + 1] = nodes.Text(after.astext()[tail.end() :])
+            whole += nodes.Text(tail[0])
+
+
+def _is_text(node) -> bool:
+    return isinstance(node, nodes.Text)
 
 
 def setup(app):
     """Register with Sphinx: after the theme, and before napoleon reads the docstrings."""
     app.connect("html-page-context", no_thebe, priority=901)
     app.connect("env-get-updated", equations_keep_their_source_number, priority=900)
+    app.connect("doctree-resolved", typeset_pasted_numbers)
+    app.connect("doctree-resolved", punctuation_stays_with_its_formula)
     app.connect("html-page-context", colab_opens_the_stored_notebook, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

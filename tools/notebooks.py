@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import jupytext
 import nbformat
+from cfisac_sphinx import typeset
 from nbformat import NotebookNode
 
 import book
@@ -105,7 +106,7 @@ def _pasted(text: str, numbers: Mapping[str, str]) -> str:
     value = numbers.get(name.strip(), "...").strip("'\"")
     for kind in (int, float):
         try:
-            return format(kind(value), layout) if layout else value
+            return typeset(format(kind(value), layout) if layout else value)
         except ValueError:
             continue
     return value

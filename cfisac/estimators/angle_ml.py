@@ -119,8 +119,10 @@ def angle_error_in_sine(estimate: ArrayLike, phi: ArrayLike) -> Array:
 
     Parameters
     ----------
-    estimate, phi : (...) float
-        Estimated and true angle (rad).
+    estimate : (...) float
+        Estimated angle (rad).
+    phi : (...) float
+        True angle (rad).
 
     Returns
     -------

@@ -28,12 +28,16 @@ def fim_trace(
 
     Parameters
     ----------
-    gain, phi : (..., M)
-        alpha_m (complex) and phi_m (rad) of each access point.
+    gain : (..., M) complex
+        alpha_m of each access point.
+    phi : (..., M) float
+        phi_m of each access point (rad).
     array : UniformLinearArray
         The array of every access point.
-    n_pilots, noise_variance : (...)
-        T >= 1 unit-modulus pilots and sigma^2 > 0, common to the access points.
+    n_pilots : (...) int
+        T >= 1 pilots of modulus one, common to the access points.
+    noise_variance : (...) float
+        sigma^2 > 0, common to the access points.
 
     Returns
     -------
@@ -126,8 +130,10 @@ def claim_threshold(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) 
 
     Parameters
     ----------
-    gain, phi : (..., M)
-        alpha_m (complex) and phi_m (rad) of each access point.
+    gain : (..., M) complex
+        alpha_m of each access point.
+    phi : (..., M) float
+        phi_m of each access point (rad).
     array : UniformLinearArray
         The array of every access point.
 
@@ -216,8 +222,10 @@ def useful_bits(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) -> A
 
     Parameters
     ----------
-    gain, phi : (..., M)
-        alpha_m (complex) and phi_m (rad) of each access point.
+    gain : (..., M) complex
+        alpha_m of each access point.
+    phi : (..., M) float
+        phi_m of each access point (rad).
     array : UniformLinearArray
         The array of every access point.
 

@@ -74,8 +74,10 @@ def angle_information(
         Access points, in metres.
     users : (n_users, 2)
         Users, in metres.
-    array, n_pilots
-        Every panel's array, and T.
+    array : UniformLinearArray
+        Every panel's array.
+    n_pilots : int
+        T >= 1.
 
     Returns
     -------
