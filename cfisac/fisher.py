@@ -94,9 +94,11 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
     eigenvalues, vectors = np.linalg.eigh(left)
     if np.any(eigenvalues < -np.maximum(floor, _NEGATIVE)):
         raise ValueError("fim must be positive semidefinite")
-    if np.any(eigenvalues <= floor):
-        kept = np.where(eigenvalues > floor, eigenvalues, 0.0)
-        left = _symmetric((vectors * kept[..., None, :]) @ _transpose(vectors))
+    hidden = eigenvalues <= floor
+    if np.any(hidden):
+        kept = np.where(hidden, 0.0, eigenvalues)[..., None, :]
+        rest = _symmetric((vectors * kept) @ _transpose(vectors))
+        left = np.where(np.any(hidden, axis=-1)[..., None, None], rest, left)
     scale = scale[..., :n_keep]
     return left * (scale[..., :, None] * scale[..., None, :])
 

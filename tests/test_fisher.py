@@ -232,6 +232,18 @@ def test_what_two_nearly_parallel_nuisances_hide_is_exactly_zero(closeness):
         np.testing.assert_allclose(np.trace(efim), alone[0, 0], rtol=1e-2)
 
 
+def test_an_equivalent_fim_does_not_depend_on_its_neighbours():
+    """A matrix of which something is hidden changes no digit of the others."""
+    fims = random_fim(np.random.default_rng(3), 4, 6)
+    fims[2, 0], fims[2, :, 0] = fims[2, 3], fims[2, :, 3]  # the last one imitates the first
+    fims[2, 0, 0] = fims[2, 3, 3]
+    together = fisher.equivalent_fim(fims, 2)
+    assert np.array_equal(together, [fisher.equivalent_fim(each, 2) for each in fims])
+    assert np.isinf(fisher.position_error_bound(together)).tolist() == [False] * 2 + [True] + (
+        [False] * 3
+    )
+
+
 @pytest.mark.parametrize("share", [1e-6, 1e-12])
 def test_what_a_nuisance_leaves_above_the_rounding_is_kept(share):
     nuisance = np.array([1.0, 0.0])
