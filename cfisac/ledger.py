@@ -316,10 +316,11 @@ def _table(rows: Sequence[Row], caption: str, named: bool) -> Rendered:
     present = [verdict for verdict in VERDICTS if any(row.verdict == verdict for row in rows)]
     options = "".join(f"<option>{verdict}</option>" for verdict in ["all", *present])
     columns = _COLUMNS if any(row.read for row in rows) else _COLUMNS[:-1]  # nothing judged yet
+    wide = columns is _COLUMNS
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     html = _box(
         f'<label>Show <select onchange="{_FILTER}">{options}</select></label>',
-        caption, head, (_html_row(row, named) for row in rows), "ledger-rows",
+        caption, head, (_html_row(row, named, wide) for row in rows), "ledger-rows",
     )  # fmt: skip
     return Rendered(html, "\n".join([caption, *(_text_row(row) for row in rows)]))
 
@@ -343,7 +344,7 @@ def _text_row(row: Row) -> str:
     return "\n".join(parts)
 
 
-def _html_row(row: Row, named: bool) -> str:
+def _html_row(row: Row, named: bool, wide: bool) -> str:
     note = f'<br><span class="ledger-note">{_prose(row.note)}</span>' if row.note else ""
     name = f"{TITLES.get(row.source, row.source)} {row.name}" if named else row.name
     where = _link(row.read, _chapter_url(row)) if row.read else ""
@@ -354,7 +355,7 @@ def _html_row(row: Row, named: bool) -> str:
         f'<tr id="{row.id}" data-verdict="{row.verdict}">'
         f'<th scope="row">{name if named else name.replace(" ", "&nbsp;")}</th>'
         f"<td>{_prose(row.what)}{note}</td><td>{_pill(row.verdict)}</td>"
-        + (f'<td class="ledger-where">{where}</td></tr>' if where else "</tr>")
+        + (f'<td class="ledger-where">{where}</td></tr>' if wide else "</tr>")
     )
 
 

@@ -5,9 +5,11 @@ built book draws it with its own copy of plotly.js, and so that its numbers are 
 """
 
 import html
+import itertools
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -24,7 +26,28 @@ _DRAW = """(() => {
   const node = document.getElementById("%(name)s");
   const figure = JSON.parse(document.getElementById("%(name)s-figure").textContent);
   figure.config = {responsive: true, displaylogo: false};
-  const draw = () => Plotly.newPlot(node, figure);
+  const sliders = (figure.layout || {}).sliders || [];
+  const joint = sliders.length > 1;  // the sliders choose a frame together
+  if (joint) { sliders.forEach(s => s.steps.forEach(step => { step.method = "skip"; })); }
+  const instant = {mode: "immediate", transition: {duration: 0},
+    frame: {duration: 0, redraw: true}};
+  const show = name => Plotly.animate(node, [name], instant).catch(() => {});
+  const chosen = () => node.layout.sliders.map(s => s.steps[s.active || 0].label).join("|");
+  const point = event => {
+    const name = event.points[0].customdata;
+    if (!figure.frames.some(frame => frame.name === name) || name === chosen()) { return; }
+    const moved = {};
+    name.split("|").forEach((label, i) => {
+      moved[`sliders[${i}].active`] = sliders[i].steps.findIndex(step => step.label === label);
+    });
+    Plotly.relayout(node, moved).then(() => show(name));
+  };
+  const draw = () => Plotly.newPlot(node, figure).then(() => {
+    if (!joint) { return; }
+    node.on("plotly_sliderchange", () => show(chosen()));
+    node.on("plotly_hover", point);
+    node.on("plotly_click", point);
+  });
   if (window.Plotly) { draw(); return; }
   if (%(root)s === undefined) { return; }  // not in the book: the caption still tells the numbers
   let script = document.getElementById("plotly-js");
@@ -85,6 +108,11 @@ class Interactive:
     a white ground, so that it is readable in dark mode. Readers without scripts, and the tests,
     get the summary.
 
+    A figure with one slider animates as plotly does. Several sliders (:func:`sliders`) choose a
+    frame together: a frame for each combination, named by the labels of their steps joined by
+    ``|``. A point whose ``customdata`` is such a name shows that frame when it is hovered over or
+    tapped.
+
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
@@ -99,7 +127,8 @@ class Interactive:
     Raises
     ------
     ValueError
-        If `name` is not such an id, or if `summary` or `alt` is empty.
+        If `name` is not such an id, if `summary` or `alt` is empty, or if several sliders have a
+        combination without a frame.
     """
 
     def __init__(self, figure: "go.Figure", name: str, summary: str, alt: str) -> None:
@@ -108,6 +137,10 @@ class Interactive:
         for argument, value in (("summary", summary), ("alt", alt)):
             if not value.strip():
                 raise ValueError(f"{argument} must not be empty")
+        labels = [[step.label for step in slider.steps] for slider in figure.layout.sliders]
+        missing = set(map("|".join, itertools.product(*labels))) - {f.name for f in figure.frames}
+        if len(labels) > 1 and missing:
+            raise ValueError(f"figure must have a frame for every step; none is {min(missing)!r}")
         self.figure = _in_house_style(figure)
         self.name, self.summary, self.alt = name, summary, alt
 
@@ -139,6 +172,59 @@ class Interactive:
             "application/vnd.plotly.v1+json": json.loads(self.figure.to_json()),
             "text/plain": self.summary,
         }
+
+
+def sliders(
+    choices: Mapping[str, Sequence[str]], active: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
+    """Sliders that choose a frame of a figure, one above the other.
+
+    Parameters
+    ----------
+    choices : mapping
+        What each slider says before its value, such as ``"antennas "``, and the labels of its
+        steps. With several sliders, frames are named by one label of each, joined by ``|``.
+    active : sequence of int, optional
+        The step at which each slider starts; by default the first.
+
+    Returns
+    -------
+    list of dict
+        For ``figure.update_layout(sliders=...)``.
+
+    Raises
+    ------
+    ValueError
+        If there is no slider, a slider has no step, or `active` names a step that is not there.
+    """
+    if not choices or not all(choices.values()):
+        raise ValueError("choices must have at least one slider, and each at least one step")
+    start = [0] * len(choices) if active is None else list(active)
+    sizes = [len(labels) for labels in choices.values()]
+    if len(start) != len(sizes) or not all(0 <= at < n for at, n in zip(start, sizes, strict=True)):
+        raise ValueError(f"active must name a step of each slider ({sizes} steps), got {start}")
+    now = [labels[at] for labels, at in zip(choices.values(), start, strict=True)]
+    how = {
+        "mode": "immediate",
+        "transition": {"duration": 0},
+        "frame": {"duration": 0, "redraw": True},
+    }
+    made = []
+    for row, (prefix, labels) in enumerate(choices.items()):
+        frames = ["|".join([*now[:row], label, *now[row + 1 :]]) for label in labels]
+        steps = [
+            {"label": label, "method": "animate", "args": [[frame], how]}
+            for label, frame in zip(labels, frames, strict=True)
+        ]
+        made.append(
+            {
+                "active": start[row],
+                "currentvalue": {"prefix": prefix},
+                "pad": {"t": 55 + 85 * row},
+                "steps": steps,
+            }
+        )
+    return made
 
 
 def _in_house_style(figure: "go.Figure") -> "go.Figure":

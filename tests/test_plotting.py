@@ -74,6 +74,30 @@ def test_the_figure_given_is_not_changed():
     assert wrapped.figure.layout.width is None
 
 
+def two_sliders(frames):
+    figure = go.Figure(go.Scatter(y=[1]), frames=[go.Frame(name=name) for name in frames])
+    figure.update_layout(sliders=plotting.sliders({"a ": ["1", "2"], "b ": ["x", "y"]}, [0, 1]))
+    return plotting.Interactive(figure, "two", "s", "a")
+
+
+def test_two_sliders_need_a_frame_for_each_pair():
+    first, second = two_sliders(["1|x", "1|y", "2|x", "2|y"]).figure.layout.sliders
+    assert [step.args[0] for step in first.steps] == [("1|y",), ("2|y",)]
+    assert [step.args[0] for step in second.steps] == [("1|x",), ("1|y",)]
+    assert (first.active, second.active) == (0, 1)
+    with pytest.raises(ValueError, match=r"figure must have a frame .* '2\|x'"):
+        two_sliders(["1|x", "1|y", "2|y"])
+
+
+@pytest.mark.parametrize(
+    ("choices", "active", "name"),
+    [({}, None, "choices"), ({"a": []}, None, "choices"), ({"a": ["1"]}, [1], "active")],
+)
+def test_sliders_that_lead_nowhere_are_refused(choices, active, name):
+    with pytest.raises(ValueError, match=f"^{name} must"):
+        plotting.sliders(choices, active)
+
+
 @pytest.mark.parametrize(
     ("argument", "value"),
     [("name", ""), ("name", "two words"), ("name", "1st"), ("summary", " "), ("alt", "")],
