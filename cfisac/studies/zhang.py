@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cfisac.arrays import UniformLinearArray
 from cfisac.estimators import angle_ml
 from cfisac.limits import angle_gain
+from cfisac.scenarios import DEPLOYMENTS, deploy
 from cfisac.studies import Study
 
 Array = NDArray[np.float64]
@@ -33,32 +34,6 @@ ASSUMPTIONS = {
     "path loss": "|alpha|^2 = 10 (50 m / d)^2 after combining, whatever L",
     "orientation": "random, three panels per access point: local angle uniform in +-60 degrees",
 }
-
-
-def square_grid(n_aps: int) -> Array:
-    """Access points at the centres of a square grid of cells, (M, 2) in metres."""
-    per_side = round(np.sqrt(n_aps))
-    if per_side**2 != n_aps:
-        raise ValueError(f"n_aps must be a square number for a square grid, got {n_aps}")
-    ticks = (np.arange(per_side) + 0.5) / per_side * SIDE - SIDE / 2
-    return np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-
-
-def deploy(rng: np.random.Generator, deployment: str, n_aps: int, n_users: int) -> Array:
-    """Draw the access points that each user sees, (n_users, M, 2) in metres."""
-    shape = (n_users, n_aps, 2)
-    if deployment == "cell-free grid":
-        return np.broadcast_to(square_grid(n_aps), shape)
-    if deployment == "cell-free random":
-        return rng.uniform(-SIDE / 2, SIDE / 2, shape)
-    if deployment == "centralised":
-        return np.zeros(shape)
-    if deployment == "random base station":
-        return np.broadcast_to(rng.uniform(-SIDE / 2, SIDE / 2, (n_users, 1, 2)), shape)
-    raise ValueError(f"deployment must be one of {', '.join(DEPLOYMENTS)}; got {deployment!r}")
-
-
-DEPLOYMENTS = ("cell-free grid", "cell-free random", "centralised", "random base station")
 
 
 def angle_information(
@@ -101,7 +76,7 @@ def mean_crlb_trial(
 ) -> Mapping[str, float]:
     """Figure 2: mean of (41) over a block of users and the 16 access points of a grid."""
     users = rng.uniform(-SIDE / 2, SIDE / 2, (USERS_PER_TRIAL, 2))
-    aps = deploy(rng, "cell-free grid", 16, USERS_PER_TRIAL)
+    aps = deploy(rng, "cell-free grid", 16, USERS_PER_TRIAL, SIDE)
     information, _ = angle_information(rng, aps, users, UniformLinearArray(n_antennas), n_pilots)
     return {"mean_angle_crlb_rad2": float(np.mean(1 / information))}
 
@@ -109,7 +84,7 @@ def mean_crlb_trial(
 def deployment_trial(rng: np.random.Generator, deployment: str, n_aps: int) -> Mapping[str, float]:
     """Figure 3: (46) of all access points, the mean of (41), and the position error bound."""
     users = rng.uniform(-SIDE / 2, SIDE / 2, (USERS_PER_TRIAL, 2))
-    aps = deploy(rng, deployment, n_aps, USERS_PER_TRIAL)
+    aps = deploy(rng, deployment, n_aps, USERS_PER_TRIAL, SIDE)
     information, gradient = angle_information(rng, aps, users, UniformLinearArray(8), 16)
     if np.ptp(aps, axis=1).any():
         efim = np.einsum("um,umi,umj->uij", information, gradient, gradient)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import dblquad
 
-from cfisac import studies
+from cfisac import scenarios, studies
 from cfisac.arrays import UniformLinearArray
 from cfisac.studies import zhang
 
@@ -39,7 +39,8 @@ def deployment(name):
 
 def test_figure_2_is_the_exact_mean():
     """Every stored mean is the integral, within five standard errors."""
-    aps = zhang.square_grid(16)[[0, 1, 5]]  # corner, edge and inner one: 4, 8 and 4 of them
+    # Corner, edge and inner access point: 4, 8 and 4 of them.
+    aps = scenarios.square_grid(16, zhang.SIDE)[[0, 1, 5]]
     exact = np.average([exact_mean_crlb([ap], 4, 1) for ap in aps], weights=[4, 8, 4])
     scale = FIG2.n_pilots * (FIG2.n_antennas**2 - 1) / 15
     scores = (FIG2.mean_angle_crlb_rad2 - exact / scale) / FIG2.mean_angle_crlb_rad2_se
@@ -67,7 +68,7 @@ def test_figure_3_centralised_is_the_exact_mean():
 
 
 def test_figure_3_one_access_point_is_its_own_network():
-    for name in zhang.DEPLOYMENTS:
+    for name in scenarios.DEPLOYMENTS:
         row = deployment(name).loc[1]
         assert row.network_crlb_rad2 == pytest.approx(row.mean_ap_crlb_rad2, rel=1e-12)
 
@@ -133,15 +134,6 @@ def test_angle_threshold_prediction_is_of_the_right_size():
     low = THRESHOLD[THRESHOLD.snr_db <= 12]
     ratio = low.predicted_over_crlb / low.mse_over_crlb
     assert ratio.between(0.5, 1.0).all()
-
-
-def test_square_grid_and_bad_deployments():
-    assert zhang.square_grid(16).min() == -75
-    assert sorted(set(zhang.square_grid(16)[:, 0])) == [-75, -25, 25, 75]
-    with pytest.raises(ValueError, match="n_aps"):
-        zhang.square_grid(5)
-    with pytest.raises(ValueError, match="deployment"):
-        zhang.deploy(np.random.default_rng(), "nowhere", 1, 1)
 
 
 def test_bearing_gradient_is_the_finite_difference():
