@@ -1,0 +1,298 @@
+"""Bounds on the position of a user whose delay and angle every access point measures (commit).
+
+The user sends, each access point (AP) receives the line of sight with an array and knows neither
+the gain nor the phase of the path. That leaves independent errors on the delay and on the angle of
+each AP, and the position collects them along and across every line of sight::
+
+    J = sum_l  u_l u_l^T / (c^2 var(tau_l))  +  across_l across_l^T / (d_l^2 var(phi_l)).
+
+The formulas of the source are lost in the text we worked from; these are reconstructed.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import speed_of_light
+
+from cfisac import _checks, geometry
+from cfisac.arrays import UniformLinearArray
+from cfisac.limits import angle_gain
+
+Array = NDArray[np.float64]
+
+
+def delay_variance(bandwidth: ArrayLike, snr: ArrayLike) -> Array:
+    """Bound on the variance of a delay seen through a flat spectrum, unknown complex gain.
+
+    ``1 / (8 pi^2 beta^2 SNR)`` with the effective bandwidth ``beta = W / sqrt(12)``
+    (commit (9), (25), reconstructed).
+
+    Parameters
+    ----------
+    bandwidth : (...) float
+        W > 0, the width of the spectrum (Hz). For any other spectrum give ``sqrt(12)`` times the
+        standard deviation of its frequencies, each weighted by its energy.
+    snr : (...) float
+        SNR >= 0, the energy of *all* samples that are used, antennas included, over the noise
+        variance of one of them.
+
+    Returns
+    -------
+    (...)
+        Variance in s^2; ``inf`` without a signal.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not broadcast.
+    """
+    bandwidth = _checks.positive("bandwidth", bandwidth)
+    snr = _checks.non_negative("snr", snr)
+    _must_broadcast(bandwidth=bandwidth.shape, snr=snr.shape)
+    with np.errstate(divide="ignore"):
+        return 3 / (2 * np.pi**2 * bandwidth**2 * snr)
+
+
+def angle_variance(phi: ArrayLike, array: UniformLinearArray, snr: ArrayLike) -> Array:
+    """Bound on the variance of an angle of arrival, unknown complex gain.
+
+    ``6 / ((N^2 - 1) kappa^2 cos^2(phi) SNR)`` (commit (9), (26), reconstructed; zhang (41)). With
+    the same SNR at every antenna, N times that stands for ``SNR``.
+
+    Parameters
+    ----------
+    phi : (...) float
+        Angle from broadside (rad).
+    array : UniformLinearArray
+        N antennas, kappa.
+    snr : (...) float
+        SNR >= 0, as in :func:`delay_variance`.
+
+    Returns
+    -------
+    (...)
+        Variance in rad^2; ``inf`` without a signal, at endfire or for one antenna.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not broadcast.
+    """
+    phi, snr = _checks.finite("phi", phi), _checks.non_negative("snr", snr)
+    _must_broadcast(phi=phi.shape, snr=snr.shape)
+    return angle_gain.angle_crlb(np.sqrt(snr), phi, array, 1, 1.0)
+
+
+def angle_error_bound(phi: ArrayLike, array: UniformLinearArray, snr: ArrayLike) -> Array:
+    """AEB in rad, the root of :func:`angle_variance` (commit (5), reconstructed).
+
+    Takes the arguments of :func:`angle_variance`.
+
+    Returns
+    -------
+    (...)
+        Smallest standard deviation of the angle, in rad; ``inf`` where it is not identifiable.
+
+    Raises
+    ------
+    ValueError
+        As :func:`angle_variance`.
+    """
+    return np.sqrt(angle_variance(phi, array, snr))
+
+
+def position_efim(
+    position: ArrayLike,
+    aps: ArrayLike,
+    delay_variance: ArrayLike,
+    angle_variance: ArrayLike,
+    clock_variance: ArrayLike = 0.0,
+) -> Array:
+    """Information about the position of a user, from a delay and an angle at each of M APs.
+
+    Parameters
+    ----------
+    position : (..., 2) float
+        p, the user (m).
+    aps : (..., M, 2) float
+        The APs (m).
+    delay_variance : (..., M) or scalar float
+        Variance of each delay in s^2, > 0; ``inf`` for a delay that is not measured.
+    angle_variance : (..., M) or scalar float
+        Variance of each angle in rad^2, > 0; ``inf`` for an angle that is not measured.
+    clock_variance : (...) float
+        Variance, in s^2, of an offset that all delays share: 0 for a user whose clock is known,
+        ``inf`` for one whose clock is unknown. Errors that differ from AP to AP belong into
+        ``delay_variance``.
+
+    Returns
+    -------
+    (..., 2, 2)
+        J in m^-2, commit (10), reconstructed. With a clock offset the Schur complement over it:
+        the delays count as ``sum w (u - m)(u - m)^T`` about the weighted mean m of the directions,
+        plus what is known of the clock. So one AP's delay says nothing if the clock is unknown.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, the shapes do not broadcast, or the user stands on an AP.
+
+    Notes
+    -----
+    The errors of different measurements must be independent. For :func:`delay_variance` and
+    :func:`angle_variance` of one path with unknown gain they are (the factor theorem), if the
+    antennas see one spectrum, see the user under one angle, and ``position`` is far away.
+    """
+    position, aps = _points("position", position), _points("aps", aps, of_aps=True)
+    by_delay = _variance("delay_variance", delay_variance)
+    by_angle = _variance("angle_variance", angle_variance)
+    clock = _variance("clock_variance", clock_variance, zero=True)[..., None]
+    shape = _must_broadcast(
+        position=(*position.shape[:-1], 1),
+        aps=aps.shape[:-1],
+        delay_variance=by_delay.shape,
+        angle_variance=by_angle.shape,
+        clock_variance=clock.shape,
+    )
+    distance, unit = _sight(position, aps)
+    x, y = unit[..., 0], unit[..., 1]
+    along = 1 / (speed_of_light**2 * by_delay)
+    efim = np.zeros((*shape[:-1], 2, 2))
+    _add(efim, 1 / (distance**2 * by_angle), -y, x)
+    if np.any(clock):
+        along, x, y = (np.broadcast_to(each, shape) for each in (along, x, y))
+        total = np.sum(along, axis=-1, keepdims=True)
+        mean_x, mean_y = (_mean(along, total, each) for each in (x, y))
+        with np.errstate(divide="ignore"):  # no delay at all, or a known clock: 1 / 0 is inf
+            _add(efim, 1 / (1 / total + speed_of_light**2 * clock), mean_x, mean_y)
+        x, y = _about(x, mean_x), _about(y, mean_y)
+    _add(efim, along, x, y)
+    return efim
+
+
+def signal(
+    position: ArrayLike,
+    aps: ArrayLike,
+    axes: ArrayLike,
+    gain: ArrayLike,
+    array: UniformLinearArray,
+    frequencies: ArrayLike,
+    carrier_frequency: float = np.inf,
+    clock_offset: ArrayLike = 0.0,
+) -> NDArray[np.complex128]:
+    """Noise-free samples behind the bound: every antenna of every AP at every frequency.
+
+    ``gain exp(-2 pi j f (d/c + b)) exp(j kappa (1 + f/f_c) (n - (N-1)/2) u . axis)``, the far field
+    of one path. With a finite carrier the array is as wide as it is: it steers differently at
+    each frequency.
+
+    Parameters
+    ----------
+    position : (..., 2) float
+        The user (m).
+    aps : (..., M, 2) float
+        Centres of the arrays (m).
+    axes : (..., M, 2) float
+        Unit vectors along the arrays; ``u . axis`` is the sine of the angle from broadside.
+    gain : (..., M) complex
+        Amplitude and phase of each path at the centre of the array and at f = 0.
+    array : UniformLinearArray
+        N antennas, spacing in wavelengths of the carrier.
+    frequencies : (K,) float
+        f, from the carrier (Hz).
+    carrier_frequency : float
+        f_c > 0 (Hz); ``inf`` for a narrowband array.
+    clock_offset : (...) float
+        b, the offset of the user's clock (s).
+
+    Returns
+    -------
+    (..., M, K, N) complex
+        SNR of one AP, as :func:`delay_variance` counts it: ``K N |gain|^2 / sigma^2``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, the shapes do not broadcast, or the user
+        stands on an AP.
+    """
+    position, aps = _points("position", position), _points("aps", aps, of_aps=True)
+    axes, gain = _points("axes", axes), _checks.finite("gain", gain, complex)
+    frequencies = _checks.finite("frequencies", frequencies)
+    carrier = _variance("carrier_frequency", carrier_frequency)
+    offset = _checks.finite("clock_offset", clock_offset)[..., None]
+    if frequencies.ndim != 1 or carrier.ndim != 0:
+        raise ValueError("frequencies must have shape (K,) and carrier_frequency be one number")
+    if not np.all(np.abs(np.sum(axes**2, axis=-1) - 1) < 1e-9):
+        raise ValueError("axes must be unit vectors")
+    _must_broadcast(
+        position=(*position.shape[:-1], 1),
+        aps=aps.shape[:-1],
+        axes=axes.shape[:-1],
+        gain=gain.shape,
+        clock_offset=offset.shape,
+    )
+    distance, unit = _sight(position, aps)
+    sine = np.sum(unit * axes, axis=-1)[..., None]
+    delay = (distance / speed_of_light + offset)[..., None]
+    index = np.arange(array.n_antennas) - array.mean_index
+    by_frequency = np.exp(-2j * np.pi * frequencies * delay)
+    step = array.kappa * (1 + frequencies / carrier) * sine
+    by_antenna = np.exp(1j * step[..., None] * index)
+    return gain[..., None, None] * by_frequency[..., None] * by_antenna
+
+
+def _sight(position: Array, aps: Array) -> tuple[Array, Array]:
+    """Distance (..., M) and unit vector (..., M, 2) from every AP to the user."""
+    position = position[..., None, :]
+    if np.any(np.all(position == aps, axis=-1)):
+        raise ValueError("position must not coincide with one of aps")
+    distance, unit, _ = geometry.line_of_sight(position, aps)
+    return distance, unit
+
+
+def _add(efim: Array, weight: Array, x: Array, y: Array) -> None:
+    """Add ``sum_l w_l v_l v_l^T`` for the vectors v = (x, y) of all APs (the last axis)."""
+    efim[..., 0, 0] += np.sum(weight * x * x, axis=-1)
+    efim[..., 1, 1] += np.sum(weight * y * y, axis=-1)
+    mixed = np.sum(weight * x * y, axis=-1)
+    efim[..., 0, 1] += mixed
+    efim[..., 1, 0] += mixed
+
+
+def _mean(weight: Array, total: Array, value: Array) -> Array:
+    """Weighted mean over the APs; 0 where all weights are."""
+    moment = np.sum(weight * value, axis=-1, keepdims=True)
+    return np.divide(moment, total, where=total > 0, out=np.zeros_like(moment))
+
+
+def _about(value: Array, mean: Array) -> Array:
+    """Deviation from the mean; one that is but the mean's rounding is exactly 0."""
+    deviation = value - mean
+    rounding = 2 * value.shape[-1] * np.finfo(float).eps
+    return np.where(np.abs(deviation) <= rounding, 0.0, deviation)
+
+
+def _points(name: str, value: ArrayLike, of_aps: bool = False) -> Array:
+    points = _checks.finite(name, value)
+    if points.ndim < 1 + of_aps or points.shape[-1] != 2:
+        allowed = "(..., M, 2)" if of_aps else "(..., 2)"
+        raise ValueError(f"{name} must have shape {allowed}, got {points.shape}")
+    return points
+
+
+def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
+    """Refuse what is no variance; ``inf`` is one, of something that is not known at all."""
+    check, given = _checks.non_negative if zero else _checks.positive, np.asarray(value)
+    if given.dtype.kind != "f":
+        return check(name, value)
+    unknown = given == np.inf
+    return np.where(unknown, np.inf, check(name, np.where(unknown, 1.0, given)))
+
+
+def _must_broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        raise ValueError(
+            f"{', '.join(shapes)} must broadcast, got {', '.join(map(str, shapes.values()))}"
+        ) from error
