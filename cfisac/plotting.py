@@ -220,7 +220,7 @@ def sliders(
             {
                 "active": start[row],
                 "currentvalue": {"prefix": prefix},
-                "pad": {"t": 55 + 85 * row},
+                "pad": {"t": 75 + 85 * row},
                 "steps": steps,
             }
         )

@@ -43,8 +43,9 @@ class Study:
         The source whose claim it reruns.
     title : str
         One line that says what is computed.
-    trial : callable
-        ``trial(rng, **cell)``, see :func:`cfisac.montecarlo.run`.
+    trial : callable or None
+        ``trial(rng, **cell)``, see :func:`cfisac.montecarlo.run`; None if nothing is drawn and
+        ``known`` says it all.
     cells : sequence of mappings
         Parameters of each row of the table.
     n_trials : mapping
@@ -60,7 +61,7 @@ class Study:
     id: str
     source: str
     title: str
-    trial: montecarlo.Trial
+    trial: montecarlo.Trial | None
     cells: Sequence[montecarlo.Cell]
     n_trials: Mapping[str, int]
     seed: int
@@ -70,9 +71,11 @@ class Study:
     def rows(self, n_trials: int, only: Sequence[int] | None = None, **how: Any) -> pd.DataFrame:
         """Compute the table, or the rows ``only`` of it; ``how`` goes to the engine."""
         chosen = range(len(self.cells)) if only is None else only
-        averages = montecarlo.run(
-            self.trial, self.cells, n_trials, self.seed, only=list(chosen), **how
-        )
+        averages: Sequence[Mapping[str, float]] = [{}] * len(chosen)
+        if self.trial is not None:
+            averages = montecarlo.run(
+                self.trial, self.cells, n_trials, self.seed, only=list(chosen), **how
+            )
         rows = []
         for index, average in zip(chosen, averages, strict=True):
             cell = self.cells[index]
@@ -82,9 +85,10 @@ class Study:
 
 def all_studies() -> dict[str, Study]:
     """Every declared study by its id."""
-    from cfisac.studies import zhang
+    from cfisac.studies import commit, fan, liu, maps, zhang
 
-    return {study.id: study for study in zhang.STUDIES}
+    modules = (zhang, fan, liu, commit, maps)
+    return {study.id: study for module in modules for study in module.STUDIES}
 
 
 def get(study_id: str) -> Study:

@@ -1,0 +1,734 @@
+"""Position bounds of targets seen by many transmitters and receivers (fan).
+
+Transmitter p sends the beams q = 1 .. B with powers ``eta_pq``; their symbols are independent and
+known to the central unit. By way of target t they reach receiver r as one path, whose mean is::
+
+    beta_prt (h_r h_t^T (x) Psi(tau, nu)) s_p,      E{s_p s_p^H} = V_p^* (x) I,
+
+with the beam covariance ``V_p = sum_q eta_pq B_pq``, unit-norm array responses
+``a(omega) = [1, e^{j omega}, ...] / sqrt(M_t)``, which turn the other way than fan_conf (11) and
+like all arrays of this package, and an unknown complex gain ``beta_prt``. All
+informations below are means over the symbols. Each path obeys the factor theorem: its equivalent
+information about (omega_r, omega_t, tau, nu) is a direct sum, whatever the beams are::
+
+    (2 |beta|^2 / sigma^2) M N diag{b v_r, c, b v_tau, b v_nu},
+    b = a^H V a,    c = adot^H V adot - |a^H V adot|^2 / b,
+
+where ``v_r = (M_r^2 - 1) / 12`` and ``v_tau, v_nu`` are the waveform's variances. So the exact
+bound costs O(M_t^2) operations per path, not O(M^2 N^2).
+
+Velocities are known. Each path is seen alone, as if no two of them overlapped in delay, Doppler
+shift and direction; :func:`joint_efim` lets those by way of several targets overlap.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import speed_of_light
+
+from cfisac import _checks, fisher, geometry, propagation
+from cfisac.scenarios import MultistaticScene
+from cfisac.waveforms import OFDM, OTFS
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+Bound = Literal["exact", "approximate"]
+
+_BLOCK = 512  # points of a map worked on at a time, so that every temporary stays in the cache
+
+
+# --------------------------------------------------------------------------------- one path
+
+
+def beam_gains(transmit_angle: ArrayLike, beam_covariance: ArrayLike) -> tuple[Array, Array]:
+    """Power and angular spread of the beams in the direction of a target.
+
+    Parameters
+    ----------
+    transmit_angle : (...) float
+        omega_t, the electrical angle of departure (rad per antenna step).
+    beam_covariance : (..., M_t, M_t) complex
+        V in watts, Hermitian and positive semidefinite.
+
+    Returns
+    -------
+    power : (...)
+        ``b = a^H V a`` in watts.
+    spread : (...)
+        ``c = adot^H V adot - |a^H V adot|^2 / b`` in watts per rad^2: what the angle of departure
+        changes in the signal beyond its complex scale. Zero, up to rounding, for a single beam;
+        0 where b = 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, ``beam_covariance`` is not Hermitian positive semidefinite,
+        or the shapes do not broadcast.
+    """
+    omega = _checks.finite("transmit_angle", transmit_angle)
+    covariance = _hermitian("beam_covariance", beam_covariance)
+    _must_broadcast(transmit_angle=omega.shape, beam_covariance=covariance.shape[:-2])
+    return _beam_gains(omega, covariance)
+
+
+def path_fim(
+    gain: ArrayLike,
+    transmit_angle: ArrayLike,
+    beam_covariance: ArrayLike,
+    waveform: OTFS | OFDM,
+    noise_variance: ArrayLike,
+    n_receive_antennas: int | None = None,
+    delay: ArrayLike = 0.0,
+) -> Array:
+    """FIM of (omega_r, omega_t, tau, nu, Re beta, Im beta) of one path (fan_conf (14)-(17)).
+
+    Every entry is a receive factor times a transmit factor times a signal factor: fan_conf
+    Appendix A with its signs mended. For arrays that turn like fan's, give ``-transmit_angle`` and
+    change the signs of the first two rows and columns.
+
+    Parameters
+    ----------
+    gain : (...) complex
+        beta, amplitude of the path.
+    transmit_angle : (...) float
+        omega_t (rad per antenna step).
+    beam_covariance : (..., M_t, M_t) complex
+        V in watts, Hermitian and positive semidefinite.
+    waveform : OTFS or OFDM
+        Gives the signal factors; its M N symbols have unit energy.
+    noise_variance : (...) float
+        sigma^2 > 0 per antenna and sample, in watts.
+    n_receive_antennas : int, optional
+        M_r; by default M_t.
+    delay : (...) float
+        tau in seconds, 0 <= tau < T. In an OTFS frame it moves samples from one symbol to the
+        next, which changes this matrix but not its Schur complement.
+
+    Returns
+    -------
+    (..., 6, 6)
+        In the inverse products of rad, rad, s, Hz, 1 and 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not broadcast.
+    """
+    gain, omega, covariance, noise, n_receive = _path(
+        gain, transmit_angle, beam_covariance, noise_variance, n_receive_antennas
+    )
+    index = np.arange(n_receive)
+    receive = np.array([[1, 1j * index.mean()], [-1j * index.mean(), np.mean(index**2)]])
+    response, slope = _response(omega, covariance.shape[-1])
+    columns = np.stack([response, slope], axis=-1)
+    transmit = np.swapaxes(columns.conj(), -1, -2) @ covariance @ columns
+    sums = (
+        waveform.signal_factors(delay) if isinstance(waveform, OTFS) else waveform.signal_factors()
+    )
+    r00, r10, r01, r11, r20, r02 = np.broadcast_arrays(*sums)
+    rows = [[r00, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
+    signal = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+    # Inner products of the path and its derivatives by omega_r, omega_t, tau and nu.
+    r, t, s = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 2]]).T
+    gram = receive[np.ix_(r, r)] * transmit[..., t[:, None], t] * signal[..., s[:, None], s]
+    # The six columns of the Jacobian: beta times the derivatives, then the path and j times it.
+    weight = np.zeros((*gain.shape, 6, 5), dtype=complex)
+    weight[..., range(4), range(1, 5)] = gain[..., None]
+    weight[..., 4, 0], weight[..., 5, 0] = 1, 1j
+    fim = np.real(weight.conj() @ gram @ np.swapaxes(weight, -1, -2))
+    return (fim + np.swapaxes(fim, -1, -2)) / noise[..., None, None]
+
+
+def path_efim(
+    gain: ArrayLike,
+    transmit_angle: ArrayLike,
+    beam_covariance: ArrayLike,
+    waveform: OTFS | OFDM,
+    noise_variance: ArrayLike,
+    n_receive_antennas: int | None = None,
+) -> Array:
+    """Equivalent FIM of (omega_r, omega_t, tau, nu) of one path with unknown gain.
+
+    The Schur complement (fan_conf (19)) of :func:`path_fim` in closed form, for any beam
+    covariance. fan_conf (33) is its special case of a single beam.
+
+    Parameters
+    ----------
+    gain : (...) complex
+        beta, amplitude of the path; only its modulus matters.
+    transmit_angle : (...) float
+        omega_t (rad per antenna step).
+    beam_covariance : (..., M_t, M_t) complex
+        V in watts, Hermitian and positive semidefinite.
+    waveform : OTFS or OFDM
+        Its M N symbols have unit energy.
+    noise_variance : (...) float
+        sigma^2 > 0 per antenna and sample, in watts.
+    n_receive_antennas : int, optional
+        M_r; by default M_t.
+
+    Returns
+    -------
+    (..., 4, 4)
+        ``(2 |beta|^2 / sigma^2) M N diag{b v_r, c, b v_tau, b v_nu}``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not broadcast.
+    """
+    gain, omega, covariance, noise, n_receive = _path(
+        gain, transmit_angle, beam_covariance, noise_variance, n_receive_antennas
+    )
+    power, spread = _beam_gains(omega, covariance)
+    n_samples = waveform.n_subcarriers * waveform.n_symbols
+    snr = 2 * np.abs(gain) ** 2 * n_samples / noise
+    efim = np.zeros((*np.broadcast_shapes(snr.shape, power.shape), 4, 4))
+    efim[..., 0, 0] = snr * power * _index_variance(n_receive)
+    efim[..., 1, 1] = snr * spread
+    efim[..., 2:, 2:] = (snr * power)[..., None, None] * waveform.delay_doppler_covariance()
+    return efim
+
+
+# ------------------------------------------------------------------------- targets of a scene
+
+
+def rms_gains(scene: MultistaticScene) -> ComplexArray:
+    """Root of the mean power of every path gain, (P, R, T): the gains at the mean RCS.
+
+    ``beta_prt = sqrt(xi_prt sigma_rcs^2)`` with the radar equation's ``xi``. Bounds at these gains
+    are optimistic: a position error bound is a convex function of the path powers, so its mean over
+    fluctuating targets is larger.
+    """
+    return np.sqrt(_radar_gain(scene) * _mean_rcs(scene)).astype(complex)
+
+
+def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArray:
+    """Draw the gains of all paths, (P, R, T), of Swerling I targets.
+
+    ``beta_prt = sqrt(xi_prt) alpha_prt`` with independent ``alpha_prt ~ CN(0, sigma_rcs^2)``, which
+    stay the same for the frame.
+    """
+    xi = _radar_gain(scene)
+    return np.sqrt(xi) * propagation.swerling_one(rng, _mean_rcs(scene), xi.shape)
+
+
+def position_efim(
+    scene: MultistaticScene,
+    power: ArrayLike,
+    bound: Bound = "exact",
+    gains: ArrayLike | None = None,
+) -> Array:
+    """Equivalent FIM of each target's position, summed over its paths (fan_conf (20), (23)).
+
+    Parameters
+    ----------
+    scene : MultistaticScene
+        P transmitters, R receivers, T targets, B beams per transmitter.
+    power : (P, B) float, or one that broadcasts to it
+        ``eta_pq >= 0`` in watts.
+    bound : {"exact", "approximate"}
+        With "exact" every beam counts, in all four parameters. With "approximate", Proposition 1
+        of fan, only the beam of the target itself does, as if it pointed at it perfectly
+        (b = eta_pt, c = 0).
+    gains : (P, R, T) complex, optional
+        beta_prt; by default :func:`rms_gains`.
+
+    Returns
+    -------
+    (T, 2, 2)
+        In m^-2. Unknown: the position and all gains. Known: velocity, symbols, beams, clocks.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not match.
+    """
+    power = _power(scene, power)
+    parameters, jacobian = _paths(scene)
+    if bound == "exact":
+        covariance = np.einsum("pq,pqij->pij", power, scene.beams)[:, None]
+        towards, spread = _beam_gains(parameters[:, 0, :, 1], covariance)
+    elif bound == "approximate":
+        towards = power[:, : len(scene.targets)]
+        spread = np.zeros_like(towards)
+    else:
+        raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
+    delay_doppler = scene.waveform.delay_doppler_covariance()
+    per_watt = np.array([_index_variance(scene.n_antennas), *np.diagonal(delay_doppler)])
+    weight = np.empty((len(towards), 1, towards.shape[1], 4))
+    weight[..., [0, 2, 3]] = towards[:, None, :, None] * per_watt
+    weight[..., 1] = spread[:, None]
+    weight = _snr(scene, gains)[..., None] * weight
+    return np.einsum("prtk,prtki,prtkj->tij", weight, jacobian, jacobian, optimize=True)
+
+
+def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
+    """Equivalent FIM of all targets' positions together, with the coupling of their paths.
+
+    The paths of one transmitter by way of two targets carry the same symbols to a receiver, so
+    neither the positions nor the gains of the two are estimated apart as :func:`position_efim`
+    supposes. Paths of different transmitters are taken to carry independent symbols, which do not
+    correlate in the mean over them. (By fan_conf (13) all transmitters send the same symbols, each
+    by its own beams; then their paths, too, overlap where they agree in delay and Doppler shift.)
+
+    Parameters
+    ----------
+    scene : MultistaticScene
+        The targets are to be distinct.
+    power : (P, B) float, or one that broadcasts to it
+        ``eta_pq >= 0`` in watts.
+    gains : (P, R, T) complex
+        beta_prt; here their phases count.
+
+    Returns
+    -------
+    (2 T, 2 T)
+        In m^-2, over (x_1, y_1, x_2, y_2, ...). Unknown: all positions and all gains.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not match.
+    """
+    power = _power(scene, power)
+    gains = _gains(scene, gains)
+    parameters, jacobian = _paths(scene)
+    covariance = np.einsum("pq,pqij->pij", power, scene.beams)
+    signals, first, second = _cross_moments(scene, parameters, covariance)
+    # Derivatives by the positions, as inner products (p, r, t, t', coordinate, coordinate).
+    slope = np.einsum("prvtk,prtki->prvti", first, jacobian)  # <g_v, d_i g_t>
+    curve = np.einsum("prtki,prtukl,prulj->prtuij", jacobian, second, jacobian, optimize=True)
+    inverse = np.linalg.pinv(signals, rcond=1e-13, hermitian=True)
+    fit = np.einsum("prvti,prvw,prwuj->prtuij", slope.conj(), inverse, slope, optimize=True)
+    left = gains.conj()[..., :, None, None, None] * gains[..., None, :, None, None] * (curve - fit)
+    total = 2 / scene.noise_variance * np.real(left.sum(axis=(0, 1)))
+    size = 2 * len(scene.targets)
+    efim = total.transpose(0, 2, 1, 3).reshape(size, size)
+    return (efim + efim.T) / 2
+
+
+def peb(
+    scene: MultistaticScene,
+    power: ArrayLike,
+    bound: Literal["exact", "approximate", "joint"] = "exact",
+    gains: ArrayLike | None = None,
+) -> Array:
+    """Position error bound of each target, in metres (fan_conf (22)).
+
+    Takes the arguments of :func:`position_efim`. With ``bound="joint"`` the coupling of the
+    targets' paths is taken into account (:func:`joint_efim`) and ``gains`` must be given.
+
+    Returns
+    -------
+    (T,)
+        ``inf`` where the position cannot be identified.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not match.
+    """
+    if bound != "joint":
+        return fisher.position_error_bound(position_efim(scene, power, bound, gains))
+    if gains is None:
+        raise ValueError("gains must be given for the joint bound, which depends on their phases")
+    variance = np.diagonal(fisher.crlb(joint_efim(scene, power, gains)))
+    return np.sqrt(variance.reshape(-1, 2).sum(axis=1))
+
+
+# -------------------------------------------------------------------------------------- maps
+
+
+def position_map(
+    scene: MultistaticScene,
+    power: ArrayLike,
+    points: ArrayLike,
+    bound: Bound = "exact",
+    target: int = 0,
+) -> Array:
+    """Equivalent FIM of a target's position if it stood at each of many points.
+
+    The beams stay where they point. :func:`position_efim` at the mean RCS, in a form that costs
+    O(P M_t + R) operations per point although it sums over P R paths: power and spread of the
+    beams are trigonometric polynomials of omega_t, and the gains are a product of a transmitter's
+    part and a receiver's.
+
+    Parameters
+    ----------
+    scene : MultistaticScene
+        Gives everything but the position of the target.
+    power : (P, B) float, or one that broadcasts to it
+        ``eta_pq >= 0`` in watts.
+    points : (..., 2) float
+        Positions in metres, none of them that of an access point.
+    bound : {"exact", "approximate"}
+        As in :func:`position_efim`.
+    target : int
+        Whose velocity, RCS and, for the approximate bound, beam are meant.
+
+    Returns
+    -------
+    (..., 2, 2)
+        In m^-2; see :func:`cfisac.fisher.position_error_bound`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, or the shapes do not match.
+    """
+    power = _power(scene, power)
+    points = _checks.finite("points", points)
+    if points.ndim < 1 or points.shape[-1] != 2:
+        raise ValueError(f"points must have shape (..., 2), got {points.shape}")
+    if isinstance(target, bool) or target not in range(len(scene.targets)):
+        raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
+    if bound == "exact":
+        covariance = np.einsum("pq,pqij->pij", power, scene.beams)
+        lags: Array | None = _lag_sums(covariance)
+    elif bound == "approximate":
+        lags = None
+    else:
+        raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
+    flat = points.reshape(-1, 2)
+    efim = np.empty((len(flat), 2, 2))
+    for start in range(0, len(flat), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        efim[block] = _map_block(scene, lags, power[:, target], flat[block], target)
+    return efim.reshape(*points.shape, 2)
+
+
+def _map_block(
+    scene: MultistaticScene, lags: Array | None, own: Array, points: Array, target: int
+) -> Array:
+    """EFIMs of one block of points; ``own`` is each transmitter's power in the target's beam."""
+    velocity, kappa = scene.velocities[target], 2 * np.pi * scene.spacing
+    turn = scene.carrier_frequency / speed_of_light
+    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance())
+    v_tau = v_tau / speed_of_light**2
+    # From the transmitters: weights (P, n), unit vectors (P, n), gradients of omega_t and nu.
+    far, u_x, u_y = _sight(points, scene.transmitters)
+    steer, slope = _projections(scene.transmit_axes, u_x, u_y, kappa)
+    drift = _projections(velocity[None], u_x, u_y, turn)[1] / far
+    near = 1 / far**2
+    if lags is None:
+        towards, spread = own[:, None] * near, np.zeros_like(near)
+    else:
+        towards, spread = (each * near for each in _beam_polynomials(lags, steer))
+    spread *= (slope / far) ** 2
+    # From the receivers, (R, n).
+    back, r_x, r_y = _sight(points, scene.receivers)
+    sway = _projections(scene.receive_axes, r_x, r_y, kappa)[1] / back
+    fade = _projections(velocity[None], r_x, r_y, turn)[1] / back
+    weight = 1 / back**2
+    # Sums over transmitters and over receivers; J1, J2 and J4 point along (-u_y, u_x).
+    all_t, all_r = towards.sum(axis=0), weight.sum(axis=0)
+    angle = weight * sway**2 * _index_variance(scene.n_antennas)
+    efim = all_t * _square_sum(angle, r_y, -r_x) + all_r * _square_sum(spread, u_y, -u_x)
+    sent, heard = (towards, u_x, u_y), (weight, r_x, r_y)
+    efim += v_tau * _outer_of_sums(sent, heard, all_t, all_r)
+    turned = (towards, -drift * u_y, drift * u_x), (weight, -fade * r_y, fade * r_x)
+    efim += v_nu * _outer_of_sums(*turned, all_t, all_r)
+    wavelength = speed_of_light / scene.carrier_frequency
+    per_area = propagation.radar_gain(1.0, 1.0, wavelength, scene.transmit_gain, scene.receive_gain)
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    efim *= 2 * n_samples * per_area * _mean_rcs(scene)[target] / scene.noise_variance
+    return np.moveaxis(efim, -1, 0)
+
+
+def _sight(points: Array, anchors: Array) -> tuple[Array, Array, Array]:
+    """Distance and unit vector from each anchor to each point, (anchors, points)."""
+    x, y = (points[:, i] - anchors[:, i, None] for i in range(2))
+    distance = np.sqrt(x**2 + y**2)
+    if not np.all(distance > 0):
+        raise ValueError("points must not coincide with an access point")
+    return distance, x / distance, y / distance
+
+
+def _projections(axes: Array, u_x: Array, u_y: Array, scale: float) -> tuple[Array, Array]:
+    """Share of the unit vectors along ``axes`` (n, 2), and across them: of (-u_y, u_x)."""
+    a_x, a_y = scale * axes[:, :1], scale * axes[:, 1:]
+    return a_x * u_x + a_y * u_y, a_y * u_x - a_x * u_y
+
+
+def _square_sum(weight: Array, x: Array, y: Array) -> Array:
+    """``sum_p weight (x, y)(x, y)^T`` for every point, (2, 2, n)."""
+    w_x, w_y = weight * x, weight * y
+    cross = np.einsum("pn,pn->n", w_x, y)
+    diagonal = np.einsum("pn,pn->n", w_x, x), np.einsum("pn,pn->n", w_y, y)
+    return np.array([[diagonal[0], cross], [cross, diagonal[1]]])
+
+
+def _outer_of_sums(
+    one: tuple[Array, Array, Array], two: tuple[Array, Array, Array], all_one: Array, all_two: Array
+) -> Array:
+    """``sum_pr w_p w_r (g_p + g_r)(g_p + g_r)^T`` from sums over p and over r alone, (2, 2, n)."""
+    first, second = (
+        np.array([np.einsum("pn,pn->n", w, x), np.einsum("pn,pn->n", w, y)])
+        for w, x, y in (one, two)
+    )
+    mixed = first[:, None] * second[None]
+    total = all_two * _square_sum(*one) + all_one * _square_sum(*two)
+    return total + mixed + mixed.swapaxes(0, 1)
+
+
+def _lag_sums(covariance: ComplexArray) -> Array:
+    """Coefficients of four real trigonometric polynomials of omega_t, (P, 4, 2 M_t - 1).
+
+    They are b, Re and Im of ``a^H V C a``, and ``a^H C V C a``, with C the antenna indices counted
+    from the array's middle, in the basis (1, cos, sin, cos 2, sin 2, ...).
+    """
+    n = covariance.shape[-1]
+    index = np.arange(n) - (n - 1) / 2
+    product = index[:, None] * index
+    mean, half = (index[:, None] + index) / 2, (index - index[:, None]) / 2j
+    kinds = np.stack([np.ones((n, n)), mean, half, product])
+    weighted = covariance[:, None] * kinds / n
+    lags = [np.trace(weighted, k, axis1=-2, axis2=-1) for k in range(n)]
+    table = np.empty((*weighted.shape[:2], 2 * n - 1))
+    table[..., 0] = lags[0].real
+    for k in range(1, n):  # element (m, m + k) turns by k omega, and (m + k, m) the other way
+        table[..., 2 * k - 1], table[..., 2 * k] = 2 * lags[k].real, -2 * lags[k].imag
+    return table
+
+
+def _beam_polynomials(lags: Array, omega: Array) -> tuple[Array, Array]:
+    """Power b and spread c of the beams for angles (P, n), from :func:`_lag_sums`."""
+    basis = np.empty((len(omega), lags.shape[-1], omega.shape[1]))
+    basis[:, 0] = 1.0
+    if lags.shape[-1] > 1:
+        basis[:, 1], basis[:, 2] = np.cos(omega), np.sin(omega)
+        twice = 2 * basis[:, 1]
+        for k in range(3, lags.shape[-1]):  # Chebyshev: f_k = 2 cos(omega) f_(k-1) - f_(k-2)
+            np.multiply(twice, basis[:, k - 2], out=basis[:, k])
+            if k != 4:  # sin 2 is the one that starts from 0
+                basis[:, k] -= basis[:, max(k - 4, 0)]
+    power, real, imag, square = np.moveaxis(lags @ basis, 1, 0)
+    power = np.maximum(power, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = square - (real**2 + imag**2) / power
+    return power, np.where(power > 0, np.maximum(spread, 0.0), 0.0)
+
+
+# ----------------------------------------------------------------------------------- helpers
+
+
+def _response(omega: Array, n_antennas: int) -> tuple[ComplexArray, ComplexArray]:
+    """Array response a(omega) and its derivative, (..., M_t)."""
+    index = np.arange(n_antennas)
+    response = np.exp(1j * omega[..., None] * index) / np.sqrt(n_antennas)
+    return response, 1j * index * response
+
+
+def _beam_gains(omega: Array, covariance: ComplexArray) -> tuple[Array, Array]:
+    response, slope = _response(omega, covariance.shape[-1])
+    seen = _apply(covariance, response)
+    power = np.maximum(np.sum(response.conj() * seen, axis=-1).real, 0.0)
+    # The share of the derivative that the gain hides is taken off before squaring.
+    hidden = np.sum(seen.conj() * slope, axis=-1)
+    share = np.divide(hidden, power, where=power > 0, out=np.zeros_like(hidden))
+    rest = slope - share[..., None] * response
+    spread = np.sum(rest.conj() * _apply(covariance, rest), axis=-1).real
+    return power, np.where(power > 0, np.maximum(spread, 0.0), 0.0)
+
+
+def _apply(matrix: ComplexArray, vector: ComplexArray) -> ComplexArray:
+    """Matrix times vector; vectors along the last leading axis may share a matrix."""
+    if vector.ndim > 1 and (matrix.ndim == 2 or matrix.shape[-3] == 1):
+        shared = matrix if matrix.ndim == 2 else matrix[..., 0, :, :]
+        return vector @ np.swapaxes(shared, -1, -2)
+    return (matrix @ vector[..., None])[..., 0]
+
+
+def _index_variance(n_antennas: int) -> float:
+    """Variance of the antenna indices, ``(M^2 - 1) / 12`` (fan_conf (32), with d_11)."""
+    return (n_antennas**2 - 1) / 12
+
+
+def _cross_moments(
+    scene: MultistaticScene, parameters: Array, covariance: ComplexArray
+) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
+    """Inner products of the paths of one transmitter to one receiver, mean over the symbols.
+
+    With g_t the path by way of target t and unit gain: ``<g_t, g_u>`` (P, R, T, T),
+    ``<g_t, d_k g_u>`` and ``<d_k g_t, d_l g_u>``, for k and l of (omega_r, omega_t, tau, nu). From
+    each derivative a multiple of g itself is left out, which an unknown gain hides: indices,
+    subcarriers and times are counted from their means.
+    """
+    omega_r, omega_t, delay, doppler = np.moveaxis(parameters, -1, 0)
+    waveform, index = scene.waveform, np.arange(scene.n_antennas)
+    carriers = 2 * np.pi * waveform.subcarrier_spacing * np.arange(waveform.n_subcarriers)
+    response = _response(omega_t[:, 0], scene.n_antennas)[0]
+    pair = np.stack([response, 1j * (index - index.mean()) * response])  # (2, P, T, M_t)
+    sent = np.einsum("aptm,pmn,bpun->abptu", pair.conj(), covariance, pair, optimize=True)
+    factors = [
+        _from_powers(_power_sums(index, _apart(omega_r)) / len(index)),
+        sent[:, :, :, None],
+        _from_powers(_power_sums(-carriers, _apart(delay)) / len(carriers)),
+        _from_powers(_time_sums(waveform, delay, _apart(doppler))),
+    ]
+    if isinstance(waveform, OTFS):  # its Doppler shift turns the delayed signal
+        start = np.exp(-2j * np.pi * _apart(delay * doppler))
+        factors[0] = factors[0] * start
+
+    def product(k: int, m: int) -> ComplexArray:  # -1 is no derivative
+        tables = (factor[int(k == f), int(m == f)] for f, factor in enumerate(factors))
+        return np.prod(np.broadcast_arrays(*tables), axis=0)
+
+    first = np.stack([product(-1, m) for m in range(4)], axis=-1)
+    second = np.stack([product(k, m) for k in range(4) for m in range(4)], axis=-1)
+    return product(-1, -1), first, second.reshape(*first.shape, 4)
+
+
+def _apart(value: Array) -> Array:
+    """Differences ``value_u - value_t`` of the last axis, (..., t, u)."""
+    return value[..., None, :] - value[..., :, None]
+
+
+def _power_sums(field: NDArray[Any], apart: Array, mask: Any = 1.0) -> ComplexArray:
+    """``sum_i (x_i - mean)^k exp(j x_i apart)`` for k = 0, 1, 2, (3, ...)."""
+    turned = np.exp(1j * apart[..., None] * field) * mask
+    centred = field - field.mean()
+    return np.stack([np.sum(turned * centred**k, axis=-1) for k in range(3)])
+
+
+def _from_powers(sums: ComplexArray) -> ComplexArray:
+    """``<d^a g, d^b g'>`` for a, b = 0, 1 from power sums of the phases' slopes, (2, 2, ...)."""
+    return np.stack([np.stack([sums[0], 1j * sums[1]]), np.stack([-1j * sums[1], sums[2]])])
+
+
+def _time_sums(waveform: OTFS | OFDM, delay: Array, apart: Array) -> ComplexArray:
+    """Power sums of the sample times, 2 pi t, over the samples that both paths keep in step.
+
+    A sample of an OTFS frame that a delay has moved into the next symbol carries other symbols
+    than one that another path, not so late, has left where it was.
+    """
+    symbols = 2 * np.pi * waveform.symbol_period * np.arange(waveform.n_symbols)
+    coarse = _power_sums(symbols, apart)
+    if isinstance(waveform, OFDM):
+        return coarse * waveform.n_subcarriers
+    bins = np.arange(waveform.n_subcarriers)
+    late = np.round(delay * waveform.bandwidth, 9)[..., None]
+    symbol = np.floor((bins - late) / waveform.n_subcarriers)
+    together = symbol[..., None, :, :] == symbol[..., :, None, :]
+    fine = _power_sums(2 * np.pi * waveform.sample_period * bins, apart, together)
+    return np.stack(
+        [
+            coarse[0] * fine[0],
+            coarse[1] * fine[0] + coarse[0] * fine[1],
+            coarse[2] * fine[0] + 2 * coarse[1] * fine[1] + coarse[0] * fine[2],
+        ]
+    )
+
+
+def _paths(scene: MultistaticScene) -> tuple[Array, Array]:
+    """Parameters (P, R, T, 4) of all paths and their derivatives by the position, (..., 4, 2)."""
+    parameters, jacobian = geometry.bistatic(
+        scene.targets,
+        scene.velocities,
+        scene.transmitters[:, None, None],
+        scene.receivers[:, None],
+        scene.transmit_axes[:, None, None],
+        scene.receive_axes[:, None],
+        scene.carrier_frequency,
+        scene.spacing,
+    )
+    return parameters, jacobian[..., :2]
+
+
+def _mean_rcs(scene: MultistaticScene) -> Array:
+    return np.broadcast_to(np.asarray(scene.mean_rcs, dtype=float), len(scene.targets))
+
+
+def _radar_gain(scene: MultistaticScene) -> Array:
+    """Radar equation of every path, (P, R, T)."""
+    return propagation.radar_gain(
+        np.linalg.norm(scene.targets - scene.transmitters[:, None, None], axis=-1),
+        np.linalg.norm(scene.targets - scene.receivers[:, None], axis=-1),
+        speed_of_light / scene.carrier_frequency,
+        scene.transmit_gain,
+        scene.receive_gain,
+    )
+
+
+def _snr(scene: MultistaticScene, gains: ArrayLike | None) -> Array:
+    """``2 |beta|^2 M N / sigma^2`` of every path, per watt of beam power."""
+    if gains is None:
+        square = _radar_gain(scene) * _mean_rcs(scene)
+    else:
+        square = np.abs(_gains(scene, gains)) ** 2
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    return 2 * n_samples * square / scene.noise_variance
+
+
+def _gains(scene: MultistaticScene, gains: ArrayLike) -> ComplexArray:
+    shape = len(scene.transmitters), len(scene.receivers), len(scene.targets)
+    checked = _checks.finite("gains", gains, complex)
+    if checked.shape != shape:
+        raise ValueError(
+            f"gains must have the shape (transmitters, receivers, targets) = {shape}, "
+            f"got {checked.shape}"
+        )
+    return checked
+
+
+def _power(scene: MultistaticScene, power: ArrayLike) -> Array:
+    shape = scene.beams.shape[:2]
+    checked = _checks.non_negative("power", power)
+    try:
+        return np.broadcast_to(checked, shape)
+    except ValueError as error:
+        raise ValueError(
+            f"power must broadcast to {shape}, transmitters x beams, got {checked.shape}"
+        ) from error
+
+
+def _path(
+    gain: ArrayLike,
+    transmit_angle: ArrayLike,
+    beam_covariance: ArrayLike,
+    noise_variance: ArrayLike,
+    n_receive_antennas: int | None,
+) -> tuple[ComplexArray, Array, ComplexArray, Array, int]:
+    """Check the arguments of a path."""
+    gain = _checks.finite("gain", gain, complex)
+    omega = _checks.finite("transmit_angle", transmit_angle)
+    covariance = _hermitian("beam_covariance", beam_covariance)
+    noise = _checks.positive("noise_variance", noise_variance)
+    n_receive = covariance.shape[-1]
+    if n_receive_antennas is not None:
+        (n_receive,) = _checks.count("n_receive_antennas", n_receive_antennas).reshape(1).tolist()
+    _must_broadcast(
+        gain=gain.shape,
+        transmit_angle=omega.shape,
+        beam_covariance=covariance.shape[:-2],
+        noise_variance=noise.shape,
+    )
+    return gain, omega, covariance, noise, n_receive
+
+
+def _hermitian(name: str, value: ArrayLike) -> ComplexArray:
+    matrix = _checks.finite(name, value, complex)
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
+        raise ValueError(f"{name} must have shape (..., M_t, M_t), got {matrix.shape}")
+    adjoint = np.conj(np.swapaxes(matrix, -1, -2))
+    size = np.max(np.abs(matrix), axis=(-2, -1), initial=0.0)
+    skew = np.max(np.abs(matrix - adjoint), axis=(-2, -1), initial=0.0)
+    wrong = bool(np.any(skew > 1e-8 * size))
+    try:  # faster than eigenvalues; the shift lets rounding pass, and zero
+        shift = 1e-8 * size + np.finfo(float).tiny
+        np.linalg.cholesky(matrix + shift[..., None, None] * np.eye(matrix.shape[-1]))
+    except np.linalg.LinAlgError:
+        wrong = True
+    if wrong:
+        raise ValueError(f"{name} must be Hermitian and positive semidefinite")
+    return matrix
+
+
+def _must_broadcast(**leading: tuple[int, ...]) -> None:
+    try:
+        np.broadcast_shapes(*leading.values())
+    except ValueError as error:
+        shapes = ", ".join(f"{name} {shape}" for name, shape in leading.items())
+        raise ValueError(f"leading axes must broadcast, got {shapes}") from error

@@ -1,0 +1,788 @@
+"""fan's bounds: SymPy identities, brute force, limits, invariances, Monte Carlo, bad input."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from scipy.constants import speed_of_light
+
+from cfisac import fisher
+from cfisac.limits import multistatic
+from cfisac.scenarios import MultistaticScene, equal_power, fan_scene, sensing_beams
+from cfisac.waveforms import OFDM, OTFS
+
+QUICK = settings(deadline=None, max_examples=30)
+SLOW = settings(deadline=None, max_examples=6, phases=[Phase.explicit, Phase.generate])
+SEEDS = st.integers(0, 2**32 - 1)
+SMALL_FRAMES = [OTFS(3, 2, 1e6), OFDM(3, 2, 1e6, 2e-6)]
+WAVEFORMS = [OTFS(4, 3, 8e6), OTFS(3, 1, 8e6), OFDM(4, 3, 8e6, 2e-6), OFDM(3, 4, 8e6, 2e-6)]
+
+
+def derivative(function, theta, step):
+    """Central differences of eighth order, one step per parameter; derivatives on the last axis."""
+    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
+    columns = []
+    for unit in np.diag(step):
+        pairs = [
+            weight * (function(theta + k * unit) - function(theta - k * unit))
+            for k, weight in weights.items()
+        ]
+        columns.append(sum(pairs) / unit.sum())
+    return np.stack(columns, axis=-1)
+
+
+def assert_matrices_close(actual, expected, rtol=1e-6):
+    """Equal entry by entry, relative to the unit-diagonal scale that makes units irrelevant."""
+    scale = np.sqrt(np.diagonal(expected, axis1=-2, axis2=-1))
+    scale = np.where(scale > 0, scale, 1.0)
+    outer = scale[..., :, None] * scale[..., None, :]
+    np.testing.assert_allclose(actual / outer, expected / outer, rtol=0, atol=rtol)
+
+
+def covariance(rng, n, rank):
+    """A random beam covariance of that rank."""
+    factor = rng.normal(size=(n, rank)) + 1j * rng.normal(size=(n, rank))
+    return factor @ factor.conj().T
+
+
+def root(matrix):
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.conj().T
+
+
+def array_response(omega, n):
+    return np.exp(1j * omega * np.arange(n)) / np.sqrt(n)
+
+
+def path_signal(theta, beam_root, operator, n_receive):
+    """One path as the matrix that multiplies white symbols of unit energy, flattened.
+
+    Inner products of such matrices are the means, over the symbols, of those of the signals:
+    E{(A s)^H (B s)} = tr(A^H B).
+    """
+    omega_r, omega_t, delay, doppler = theta[:4]
+    # h^T s with s = conj(V)^(1/2) x, as fan sends conjugate beams: h^T conj(root) = (root h)^T.
+    sent = beam_root @ array_response(omega_t, len(beam_root))
+    psi = operator(delay, doppler).ravel()
+    signal = np.kron(np.kron(array_response(omega_r, n_receive), sent), psi)
+    return (theta[4] + 1j * theta[5]) * signal
+
+
+class Path:
+    """A random path with everything that its FIM depends on."""
+
+    def __init__(self, rng, waveform):
+        self.waveform = waveform
+        self.n_transmit, self.n_receive = rng.integers(1, 5, size=2)
+        self.n_receive = int(self.n_receive)
+        rank = int(rng.integers(1, 4))
+        self.beams = 10 ** rng.uniform(-2, 2) * covariance(rng, self.n_transmit, rank)
+        self.noise_variance = 10 ** rng.uniform(-3, 3)
+        late = rng.integers(0, waveform.n_subcarriers) + rng.uniform(0.2, 0.8)
+        self.theta = np.array(
+            [
+                *rng.uniform(-3, 3, 2),
+                late * waveform.sample_period,
+                rng.normal() * 0.2 / waveform.symbol_period,
+                *rng.normal(size=2),
+            ]
+        )
+        turns = waveform.symbol_period * waveform.n_symbols
+        self.step = 0.02 / np.array([4, 4, 2 * np.pi * waveform.bandwidth, 2 * np.pi * turns, 1, 1])
+
+    @property
+    def arguments(self):
+        gain = complex(*self.theta[4:])
+        return (
+            gain, self.theta[1], self.beams, self.waveform, self.noise_variance, self.n_receive,
+        )  # fmt: skip
+
+    def dense(self, operator):
+        """FIM (15) by finite differences."""
+        square_root = root(self.beams)
+
+        def signal(theta):
+            return path_signal(theta, square_root, operator, self.n_receive)
+
+        return fisher.gaussian_fim(derivative(signal, self.theta, self.step), self.noise_variance)
+
+
+PATHS = st.builds(
+    lambda seed, waveform: Path(np.random.default_rng(seed), waveform),
+    SEEDS,
+    st.sampled_from(WAVEFORMS),
+)
+
+
+class Small:
+    """A small random scene and its signal, written out without the package's geometry."""
+
+    def __init__(self, rng, waveform, n_targets=1, full_duplex=False, apart=60.0):
+        n_transmitters, n_receivers, n_antennas, n_beams = 2, 2, 3, n_targets + 2
+        self.rng = rng
+        transmitters = rng.uniform(0, 60, (n_transmitters, 2))
+        receivers = transmitters.copy() if full_duplex else rng.uniform(0, 60, (n_receivers, 2))
+        angle = rng.uniform(0, 2 * np.pi, (2, n_receivers))
+        axes = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        if full_duplex:
+            axes[1] = axes[0]
+        centre = rng.uniform(70, 100, 2)
+        beams = np.array(
+            [
+                [covariance(rng, n_antennas, int(rng.integers(1, 4))) for _ in range(n_beams)]
+                for _ in range(n_transmitters)
+            ]
+        )
+        beams /= np.trace(beams, axis1=-2, axis2=-1)[..., None, None]
+        self.scene = MultistaticScene(
+            transmitters=transmitters,
+            receivers=receivers,
+            transmit_axes=axes[0],
+            receive_axes=axes[1],
+            targets=centre + apart * rng.uniform(-0.5, 0.5, (n_targets, 2)),
+            velocities=rng.normal(size=(n_targets, 2)) * 2e4,  # so fast that it counts here
+            n_antennas=n_antennas,
+            beams=beams,
+            waveform=waveform,
+            carrier_frequency=5e9,
+            noise_variance=1e-9,
+            mean_rcs=10 ** rng.uniform(-1, 1, n_targets),
+            transmit_gain=2.0,
+            receive_gain=3.0,
+            spacing=0.4,
+            full_duplex=full_duplex,
+        )
+        self.power = rng.uniform(0, 2, (n_transmitters, n_beams))
+        self.gains = multistatic.draw_gains(self.scene, rng)
+
+    def signals(self, theta):
+        """Mean at each receiver of what each transmitter sends; ``theta``: positions and gains."""
+        scene = self.scene
+        n_targets = len(scene.targets)
+        positions = theta[: 2 * n_targets].reshape(-1, 2)
+        gains = theta[2 * n_targets :].reshape(*self.gains.shape, 2)
+        columns = []
+        for p, transmitter in enumerate(scene.transmitters):
+            square_root = root(np.einsum("q,qij->ij", self.power[p], scene.beams[p]))
+            for r, receiver in enumerate(scene.receivers):
+                total = 0
+                for t, position in enumerate(positions):
+                    there, back = position - transmitter, position - receiver
+                    far, near = np.hypot(*there), np.hypot(*back)
+                    rate = there / far + back / near
+                    geometric = [
+                        2 * np.pi * scene.spacing * back @ scene.receive_axes[r] / near,
+                        2 * np.pi * scene.spacing * there @ scene.transmit_axes[p] / far,
+                        (far + near) / speed_of_light,
+                        -scene.velocities[t] @ rate * scene.carrier_frequency / speed_of_light,
+                    ]
+                    path = np.array([*geometric, *gains[p, r, t]])
+                    total = total + path_signal(
+                        path, square_root, scene.waveform.operator, scene.n_antennas
+                    )
+                columns.append(total)
+        return np.concatenate(columns)
+
+    def dense(self, gains=None):
+        """EFIM of all positions: finite differences, dense Schur complement."""
+        gains = self.gains if gains is None else gains
+        parts = np.stack([gains.real, gains.imag], axis=-1).ravel()
+        theta = np.concatenate([self.scene.targets.ravel(), parts])
+        size = self.scene.targets.size
+        step = np.concatenate([np.full(size, 0.05), np.full(parts.size, np.abs(parts).max())])
+        jacobian = derivative(self.signals, theta, step)
+        return fisher.equivalent_fim(fisher.gaussian_fim(jacobian, self.scene.noise_variance), size)
+
+    def in_step(self):
+        """Whether the differences stay clear of whole samples, where the operator jumps."""
+        late = self.scene.delays * self.scene.waveform.bandwidth
+        return np.all(np.abs(late - np.round(late)) > 0.01)
+
+
+def small_scene(seed, *arguments, **options):
+    """Draw until the finite differences are safe."""
+    rng = np.random.default_rng(seed)
+    while True:
+        small = Small(rng, *arguments, **options)
+        if small.in_step():
+            return small
+
+
+def table_scene(seed, **options):
+    """A scene of fan's table, or a smaller one; with few access points two of them listen."""
+    receivers = {"n_receivers": 2} if options.get("n_aps", 32) < 8 else {}
+    return fan_scene(np.random.default_rng(seed), **(receivers | options))
+
+
+def aimed(scene):
+    """The same scene with every sensing beam exactly on its target."""
+    beams = scene.beams.copy()
+    beams[:, : len(scene.targets)] = sensing_beams(
+        scene.transmitters, scene.transmit_axes, scene.targets, scene.n_antennas, scene.spacing
+    )
+    return replace(scene, beams=beams)
+
+
+# ------------------------------------------------------------------------------- symbolic
+
+
+def test_schur_complement_of_a_path_is_a_direct_sum_for_any_beams():
+    """fan_conf (18), (19), (33): symbolic M, N, T, sums of g, any Hermitian V, any gain."""
+    m, n, spread_m, period, spacing = sp.symbols("M N S_r T f", positive=True)
+    g1, g2, b, c11 = sp.symbols("g_1 g_2 b c_11", real=True)
+    x, y, beta_r, beta_i = sp.symbols("x y beta_R beta_I", real=True)
+    mean_r = sp.symbols("m_r", real=True)
+    receive = sp.Matrix([[1, sp.I * mean_r], [-sp.I * mean_r, spread_m]])
+    transmit = sp.Matrix([[b, x + sp.I * y], [x - sp.I * y, c11]])
+    r10 = -sp.I * sp.pi * spacing * (m - 1) * m * n
+    r01 = sp.I * sp.pi * (period * (n - 1) * m * n + 2 * n * g1)
+    r11 = -(sp.pi**2) * spacing * (m - 1) * n * (period * (n - 1) * m + 2 * g1)
+    r20 = (2 * sp.pi * spacing) ** 2 * (m - 1) * m * n * (2 * m - 1) / 6
+    r02 = (2 * sp.pi) ** 2 * n * (
+        period**2 * (n - 1) * m * (2 * n - 1) / 6 + g2 + period * (n - 1) * g1
+    )  # fmt: skip
+    signal = sp.Matrix([[m * n, r10, r01], [-r10, r20, r11], [-r01, r11, r02]])
+    kinds = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 2)]
+    gram = sp.Matrix(
+        5,
+        5,
+        lambda i, j: (
+            receive[kinds[i][0], kinds[j][0]]
+            * transmit[kinds[i][1], kinds[j][1]]
+            * signal[kinds[i][2], kinds[j][2]]
+        ),
+    )
+    beta = beta_r + sp.I * beta_i
+    weight = sp.zeros(6, 5)
+    for k in range(4):
+        weight[k, k + 1] = beta
+    weight[4, 0], weight[5, 0] = 1, sp.I
+    fim = (weight.conjugate() * gram * weight.T).applyfunc(lambda entry: sp.re(sp.expand(entry)))
+    coupling, nuisance = fim[:4, 4:], fim[4:, 4:]
+    assert nuisance == sp.eye(2) * m * n * b
+    left = (fim[:4, :4] - coupling * coupling.T / (m * n * b)).applyfunc(sp.expand)
+    power = beta_r**2 + beta_i**2
+    # The variance of the sample times is what (31) leaves, whatever g is.
+    times = (2 * sp.pi) ** 2 * (period**2 * (n**2 - 1) / 12 + g2 / m - (g1 / m) ** 2)
+    expected = power * sp.diag(
+        m * n * b * (spread_m - mean_r**2),
+        m * n * (c11 - (x**2 + y**2) / b),
+        m * n * b * (2 * sp.pi * spacing) ** 2 * (m**2 - 1) / 12,
+        m * n * b * times,
+    )
+    assert (left - expected).applyfunc(sp.simplify) == sp.zeros(4, 4)
+
+
+def test_array_moments_and_the_rank_one_spread():
+    """fan_conf (32): the moments of the indices, their variance, and c = 0 for a single beam."""
+    n, index = sp.symbols("M m", integer=True, positive=True)
+    mean = sp.summation(index, (index, 0, n - 1)) / n
+    square = sp.summation(index**2, (index, 0, n - 1)) / n
+    assert sp.simplify(mean - (n - 1) / 2) == 0
+    assert sp.simplify(square - (n - 1) * (2 * n - 1) / 6) == 0
+    assert sp.simplify(square - mean**2 - (n**2 - 1) / 12) == 0
+    assert multistatic._index_variance(16) == pytest.approx((16**2 - 1) / 12)
+    # One beam, V = v v^H: with u = a^H v and w = adot^H v, b = |u|^2 and c = |w|^2 - |u w*|^2 / b.
+    u, w = sp.symbols("u w", complex=True)
+    power = u * sp.conjugate(u)
+    spread = w * sp.conjugate(w) - u * sp.conjugate(w) * sp.conjugate(u) * w / power
+    assert sp.simplify(spread) == 0
+
+
+# --------------------------------------------------------------------------- brute force
+
+
+@QUICK
+@given(path=PATHS)
+def test_path_fim_is_the_fim_of_the_sampled_path(path):
+    """fan_conf (14)-(17), Appendix A mended: dense differences of the operator (9), mended."""
+    if isinstance(path.waveform, OTFS):
+
+        def operator(delay, doppler):
+            return path.waveform.printed_operator(delay, doppler, mended=True)
+    else:
+        operator = path.waveform.operator
+    actual = multistatic.path_fim(*path.arguments, delay=path.theta[2])
+    assert_matrices_close(actual, path.dense(operator))
+
+
+@QUICK
+@given(path=PATHS)
+def test_path_efim_is_the_schur_complement_of_the_exact_operator(path):
+    """fan_conf (18), (19), (33): the closed form, against the exact operator's differences."""
+    dense = fisher.equivalent_fim(path.dense(path.waveform.operator), 4)
+    closed = multistatic.path_efim(*path.arguments)
+    full = multistatic.path_fim(*path.arguments, delay=path.theta[2])
+    scale = np.sqrt(np.diagonal(full)[:4])
+    outer = np.where(scale > 0, scale, 1)[:, None] * np.where(scale > 0, scale, 1)
+    np.testing.assert_allclose(closed / outer, dense / outer, rtol=0, atol=1e-6)
+    schur = fisher.equivalent_fim(full, 4)
+    np.testing.assert_allclose(closed / outer, schur / outer, rtol=0, atol=1e-9)
+
+
+def test_appendix_a_as_printed_has_the_signs_of_another_array():
+    """fan_conf Appendix A: rows of omega_t against the brute force with fan's own (11)."""
+    path = Path(np.random.default_rng(5), OTFS(4, 3, 8e6))
+    path.n_transmit, path.n_receive = 3, 2
+    path.beams = covariance(np.random.default_rng(6), 3, 2)
+    path.theta[:2] *= -1  # an array that turns the other way sees -omega
+    truth = multistatic.path_fim(*path.arguments, delay=path.theta[2])
+    sign = np.array([-1, -1, 1, 1, 1, 1])
+    truth = truth * sign[:, None] * sign
+    h = array_response(path.theta[1], 3)
+    dotted = np.arange(3) * h
+    sums = path.waveform.signal_factors(path.theta[2])
+    gain = complex(*path.theta[4:])
+    right, left = h.conj() @ path.beams @ dotted, dotted.conj() @ path.beams @ h
+
+    def row(transmit, sign):
+        """Entries of omega_t with omega_r, tau, nu, Re beta and Im beta."""
+        entries = [
+            np.abs(gain) ** 2 * 0.5 * right * sums.R00,
+            1j * np.abs(gain) ** 2 * transmit * sums.R10,
+            1j * np.abs(gain) ** 2 * transmit * sums.R01,
+            1j * np.conj(gain) * transmit * sums.R00,
+            -np.conj(gain) * transmit * sums.R00,
+        ]
+        return sign * 2 / path.noise_variance * np.real(entries)
+
+    expected = truth[1, [0, 2, 3, 4, 5]]
+    np.testing.assert_allclose(row(left, 1), expected, rtol=1e-9)
+    printed = row(right, -1)
+    assert printed[0] == pytest.approx(-expected[0])
+    assert np.all(np.abs(printed / expected - 1) > 0.01)
+    # The other array: the same entries, but for a dot on the other side of a complex V.
+    np.testing.assert_allclose(row(left, -1), -expected, rtol=1e-9)
+
+
+@SLOW
+@given(
+    seed=SEEDS,
+    waveform=st.sampled_from(SMALL_FRAMES),
+    full_duplex=st.booleans(),
+)
+def test_position_efim_is_the_dense_one(seed, waveform, full_duplex):
+    """fan_conf (20)-(22), half and full duplex: differences by the position, dense Schur."""
+    small = small_scene(seed, waveform, full_duplex=full_duplex)
+    dense = small.dense()
+    actual = multistatic.position_efim(small.scene, small.power, gains=small.gains)
+    assert_matrices_close(actual[0], dense)
+    # One target is alone in its paths, so the joint matrix is the same.
+    joint = multistatic.joint_efim(small.scene, small.power, small.gains)
+    assert_matrices_close(joint, dense)
+    np.testing.assert_allclose(
+        multistatic.peb(small.scene, small.power, gains=small.gains),
+        fisher.position_error_bound(dense),
+        rtol=1e-6,
+    )
+
+
+@SLOW
+@given(
+    seed=SEEDS,
+    waveform=st.sampled_from(SMALL_FRAMES),
+    full_duplex=st.booleans(),
+)
+def test_joint_efim_is_the_dense_one(seed, waveform, full_duplex):
+    """All positions and gains unknown, targets a few metres apart: their paths overlap."""
+    small = small_scene(seed, waveform, n_targets=2, full_duplex=full_duplex, apart=30.0)
+    dense = small.dense()
+    actual = multistatic.joint_efim(small.scene, small.power, small.gains)
+    assert_matrices_close(actual, dense)
+    alone = multistatic.position_efim(small.scene, small.power, gains=small.gains)
+    # What the coupling takes away is real: no target keeps what it would have alone.
+    for t in range(2):
+        rest = alone[t] - dense[2 * t : 2 * t + 2, 2 * t : 2 * t + 2]
+        assert np.linalg.eigvalsh(rest)[0] >= -1e-6 * np.trace(alone[t])
+        assert np.trace(rest) > 1e-3 * np.trace(alone[t])
+
+
+@pytest.mark.parametrize("bound", ["exact", "approximate"])
+@pytest.mark.parametrize("full_duplex", [False, True])
+def test_map_is_the_sum_over_paths_at_every_point(bound, full_duplex):
+    """The factored sums and trigonometric polynomials against (20), point by point."""
+    scene = table_scene(3, full_duplex=full_duplex, n_aps=6, n_users=2, n_antennas=5)
+    power = np.random.default_rng(0).uniform(0, 1, scene.beams.shape[:2])
+    rng = np.random.default_rng(1)
+    points = rng.uniform(0, 300, (3, 7, 2))
+    for target in range(2):
+        efim = multistatic.position_map(scene, power, points, bound, target)
+        assert efim.shape == (3, 7, 2, 2)
+        for index in np.ndindex(3, 7):
+            targets = scene.targets.copy()
+            targets[target] = points[index]
+            moved = replace(scene, targets=targets)
+            expected = multistatic.position_efim(moved, power, bound)[target]
+            assert_matrices_close(efim[index], expected, rtol=1e-9)
+
+
+def test_map_does_not_depend_on_its_blocks(monkeypatch):
+    scene = table_scene(4, n_aps=5, n_users=1, n_antennas=3)
+    points = np.random.default_rng(2).uniform(0, 300, (700, 2))
+    whole = multistatic.position_map(scene, 1.0, points)
+    monkeypatch.setattr(multistatic, "_BLOCK", 13)
+    np.testing.assert_allclose(multistatic.position_map(scene, 1.0, points), whole, rtol=1e-12)
+    assert multistatic.position_map(scene, 1.0, points[:0]).shape == (0, 2, 2)
+
+
+@pytest.mark.parametrize("n_antennas", [1, 2, 3, 16])
+def test_beam_polynomials_are_the_beam_gains(n_antennas):
+    rng = np.random.default_rng(n_antennas)
+    beams = np.stack([covariance(rng, n_antennas, rank) for rank in (1, 2, 5)])
+    omega = rng.uniform(-4, 4, (3, 9))
+    power, spread = multistatic._beam_polynomials(multistatic._lag_sums(beams), omega)
+    b, c = multistatic.beam_gains(omega, beams[:, None])
+    np.testing.assert_allclose(power, b, rtol=1e-10, atol=1e-12 * b.max())
+    np.testing.assert_allclose(spread, c, rtol=0, atol=1e-10 * n_antennas**2 * b.max())
+
+
+def test_given_symbols_scatter_around_the_mean_over_symbols():
+    """Frames of random symbols: the mean of their FIMs is path_fim, within five deviations."""
+    rng = np.random.default_rng(8)
+    frame, n_frames = OTFS(4, 3, 8e6), 200
+    path = Path(rng, frame)
+    path.n_receive, path.beams = 2, covariance(rng, 3, 2)
+    square_root, gain = root(path.beams), complex(*path.theta[4:])
+    symbols = rng.normal(size=(n_frames, 2, 3, 3, 4)) * np.sqrt(0.5)
+    white = symbols[:, 0] + 1j * symbols[:, 1]
+
+    def signals(theta):
+        towards = np.einsum(
+            "a,ab,fbnm->fnm", array_response(theta[1], 3), square_root.conj(), white
+        )
+        heard = frame.apply(towards, theta[2], theta[3]).reshape(n_frames, -1)
+        return gain * np.einsum("r,fk->frk", array_response(theta[0], 2), heard)
+
+    def geometric(theta):
+        return signals(theta).reshape(n_frames, -1)
+
+    jacobian = derivative(geometric, path.theta[:4], path.step[:4])
+    here = signals(path.theta[:4]).reshape(n_frames, -1) / gain
+    jacobian = np.concatenate([jacobian, here[..., None], 1j * here[..., None]], axis=-1)
+    fims = fisher.gaussian_fim(jacobian, path.noise_variance)
+    # Only what the origin of time cannot change: it differs from that of the operator (9).
+    keep = np.ix_([0, 1, 4, 5], [0, 1, 4, 5])
+    mean = multistatic.path_fim(*path.arguments, delay=path.theta[2])[keep]
+    drawn = np.stack([fim[keep] for fim in fims])
+    deviation = drawn.std(axis=0, ddof=1) / np.sqrt(n_frames)
+    floor = 1e-9 * np.abs(mean).max()
+    assert np.all(np.abs(drawn.mean(axis=0) - mean) < 5 * deviation + floor)
+    assert np.all(deviation < 0.2 * np.sqrt(np.outer(np.diag(mean), np.diag(mean))))
+
+
+# ---------------------------------------------------------------- limits and invariances
+
+
+def test_single_matched_beam_gives_fan_33():
+    """Beam on the target: b = eta, c = 0 and diag{d11, 0, d33, d44} of fan_conf (33)."""
+    frame, m_t = OTFS(16, 8, 1e6), 5
+    response = array_response(0.7, m_t)
+    efim = multistatic.path_efim(2.0, 0.7, 3 * np.outer(response, response.conj()), frame, 0.1)
+    size, sums = 16 * 8, frame.signal_factors(0.0)
+    d11 = (m_t - 1) * (2 * m_t - 1) * size / 6 - (m_t - 1) ** 2 * size / 4
+    d33 = np.real(sums.R20 + sums.R10**2 / size)
+    d44 = np.real(sums.R02 + sums.R01**2 / size)
+    expected = 2 * 2.0**2 * 3 / 0.1 * np.diag([d11, 0, d33, d44])
+    np.testing.assert_allclose(efim, expected, rtol=1e-9, atol=1e-12 * expected.max())
+
+
+@QUICK
+@given(seed=SEEDS)
+def test_more_beams_never_inform_less(seed):
+    """b is linear and c concave and homogeneous in V, so both grow with every beam added."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 6))
+    one, two = (covariance(rng, n, int(rng.integers(1, 4))) for _ in range(2))
+    omega = rng.uniform(-np.pi, np.pi)
+    (b1, c1), (b2, c2), (b3, c3) = (
+        multistatic.beam_gains(omega, each) for each in (one, two, one + two)
+    )
+    assert b3 == pytest.approx(b1 + b2)
+    assert c3 >= c1 + c2 - 1e-9 * b3 * n**2
+    assert multistatic.beam_gains(omega, 7 * one)[1] == pytest.approx(7 * c1, abs=1e-9 * b1 * n**2)
+
+
+def test_a_single_beam_tells_nothing_about_its_direction():
+    rng = np.random.default_rng(3)
+    power, spread = multistatic.beam_gains(rng.uniform(-3, 3, 50), covariance(rng, 8, 1))
+    assert np.all(spread < 1e-12 * power * 64)
+
+
+def invariant(scene):
+    """A scene's bounds and the power that goes with it."""
+    power = np.random.default_rng(5).uniform(0, 1, scene.beams.shape[:2])
+    return power, multistatic.position_efim(scene, power)
+
+
+@SLOW
+@given(seed=SEEDS, angle=st.floats(-3, 3), x=st.floats(-1e3, 1e3), y=st.floats(-1e3, 1e3))
+def test_translation_and_rotation_turn_the_information_with_the_scene(seed, angle, x, y):
+    scene = table_scene(seed, n_aps=5, n_users=1, n_antennas=4)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    shift = np.array([x, y])
+    places = {name: getattr(scene, name) for name in ("transmitters", "receivers", "targets")}
+    ways = {name: getattr(scene, name) for name in ("transmit_axes", "receive_axes", "velocities")}
+    moved = replace(
+        scene,
+        users=None,
+        **{name: value @ turn + shift for name, value in places.items()},
+        **{name: value @ turn for name, value in ways.items()},
+    )
+    power, efim = invariant(scene)
+    expected = turn.T @ efim @ turn
+    assert_matrices_close(multistatic.position_efim(moved, power), expected, rtol=1e-8)
+
+
+@SLOW
+@given(seed=SEEDS)
+def test_labels_of_access_points_and_targets_do_not_matter(seed):
+    scene = table_scene(seed, n_aps=6, n_targets=3, n_users=1, n_antennas=3)
+    power, efim = invariant(scene)
+    gains = multistatic.draw_gains(scene, np.random.default_rng(1))
+    rng = np.random.default_rng(seed)
+    p, r, t = (rng.permutation(len(each)) for each in (power, scene.receivers, scene.targets))
+    beams = np.concatenate([scene.beams[:, t], scene.beams[:, 3:]], axis=1)
+    other = replace(
+        scene,
+        transmitters=scene.transmitters[p],
+        transmit_axes=scene.transmit_axes[p],
+        receivers=scene.receivers[r],
+        receive_axes=scene.receive_axes[r],
+        targets=scene.targets[t],
+        velocities=scene.velocities[t],
+        beams=beams[p],
+    )
+    mixed = np.concatenate([power[:, t], power[:, 3:]], axis=1)[p]
+    np.testing.assert_allclose(multistatic.position_efim(other, mixed), efim[t], rtol=1e-9)
+    joint = multistatic.peb(other, mixed, "joint", gains[np.ix_(p, r, t)])
+    np.testing.assert_allclose(joint, multistatic.peb(scene, power, "joint", gains)[t], rtol=1e-6)
+
+
+def test_units_of_power_and_of_the_radar_cross_section():
+    """The information is proportional to power, RCS and 1 / noise, all in one factor."""
+    scene = table_scene(6, n_aps=5, n_users=2, n_antennas=4)
+    power, efim = invariant(scene)
+    for other, watts in (
+        (scene, 1e3 * power),
+        (replace(scene, noise_variance=scene.noise_variance / 1e3), power),
+        (replace(scene, mean_rcs=1e3), power),
+        (replace(scene, transmit_gain=1e3 * scene.transmit_gain), power),
+    ):
+        np.testing.assert_allclose(multistatic.position_efim(other, watts), 1e3 * efim, rtol=1e-12)
+    gains = multistatic.rms_gains(scene)
+    np.testing.assert_allclose(multistatic.position_efim(scene, power, gains=gains), efim)
+    turned = gains * np.exp(2j * np.pi * np.random.default_rng(0).random(gains.shape))
+    np.testing.assert_allclose(multistatic.position_efim(scene, power, gains=turned), efim)
+
+
+@SLOW
+@given(seed=SEEDS)
+def test_more_power_receivers_or_transmitters_never_raise_the_bound(seed):
+    scene = table_scene(seed, n_aps=6, n_users=2, n_antennas=4)
+    power, _ = invariant(scene)
+    peb = multistatic.peb(scene, power)
+    more = power + np.random.default_rng(seed).uniform(0, 1, power.shape)
+    assert np.all(multistatic.peb(scene, more) <= peb * (1 + 1e-9))
+    fewer = replace(scene, receivers=scene.receivers[:1], receive_axes=scene.receive_axes[:1])
+    assert np.all(multistatic.peb(fewer, power) >= peb * (1 - 1e-9))
+    silent = power.copy()
+    silent[0] = 0
+    assert np.all(multistatic.peb(scene, silent) >= peb * (1 - 1e-9))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_proposition_1_bounds_the_peb_if_the_beams_hit(seed):
+    """fan_conf (23): exact over approximate is at most one with perfect pointing, here at most."""
+    scene = aimed(table_scene(seed, n_aps=12))
+    power = np.random.default_rng(seed).uniform(0, 1, scene.beams.shape[:2])
+    exact, upper = (multistatic.peb(scene, power, bound) for bound in ("exact", "approximate"))
+    assert np.all(exact <= upper)
+    # Its own beams alone, and no other: then it is exact.
+    alone = replace(scene, beams=scene.beams[:, :1], targets=scene.targets[:1],
+                    velocities=scene.velocities[:1], users=None)  # fmt: skip
+    exact, upper = (
+        multistatic.peb(alone, power[:, :1], bound) for bound in ("exact", "approximate")
+    )
+    np.testing.assert_allclose(exact, upper, rtol=1e-9)
+
+
+def test_proposition_1_is_no_bound_if_the_beams_may_miss():
+    """64 antennas, targets known to 3 m: the approximation is below the exact bound."""
+    below = 0
+    for seed in range(5):
+        scene = table_scene(seed, n_targets=1, n_antennas=64, pointing_error=3.0, n_users=1)
+        power = equal_power(scene)
+        exact, upper = (multistatic.peb(scene, power, kind) for kind in ("exact", "approximate"))
+        below += int(np.sum(upper < exact))
+    assert below >= 2
+
+
+def test_joint_bound_goes_to_the_sum_over_paths_as_the_frame_grows():
+    """Targets 20 m apart: the coupling fades with the number of symbols and subcarriers."""
+    scene = table_scene(11, n_receivers=2)
+    targets = scene.targets[0] + np.array([[0.0, 0.0], [12.0, 16.0]])
+    power, excess = equal_power(scene), []
+    for size in (8, 32, 128):
+        moved = replace(scene, targets=targets, waveform=OTFS(size, size, 500e3))
+        gains = multistatic.draw_gains(moved, np.random.default_rng(2))
+        joint = multistatic.peb(moved, power, "joint", gains)
+        apart = multistatic.peb(moved, power, gains=gains)
+        excess.append(np.max(joint / apart - 1))
+        assert np.all(joint >= apart * (1 - 1e-9))
+    assert excess[0] > 0.05
+    assert excess[0] > excess[1] > excess[2]
+    assert excess[2] < 0.01
+
+
+def test_bound_at_the_mean_radar_cross_section_is_optimistic():
+    """Swerling I: the PEB is convex in the path powers; a few per cent in the table's scenes."""
+    ratios = []
+    for seed in range(4):
+        scene = table_scene(seed)
+        power, rng = equal_power(scene), np.random.default_rng(seed)
+        flat = multistatic.peb(scene, power)
+        draws = [multistatic.draw_gains(scene, rng) for _ in range(100)]
+        drawn = np.array([multistatic.peb(scene, power, gains=gains) for gains in draws])
+        error = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn))
+        assert np.all(drawn.mean(axis=0) > flat - 5 * error)
+        ratios.extend(drawn.mean(axis=0) / flat)
+    assert 1.01 < np.mean(ratios) < 1.08
+
+
+# --------------------------------------------------------------------- not identifiable
+
+
+def test_what_cannot_be_identified_is_inf():
+    scene = table_scene(9, n_aps=6, n_users=1, n_antennas=4)
+    power, _ = invariant(scene)
+    assert np.all(np.isinf(multistatic.peb(scene, 0.0)))
+    assert np.all(np.isinf(multistatic.peb(replace(scene, mean_rcs=0.0), power)))
+    one = multistatic.peb(replace(scene, mean_rcs=np.array([0.0, 1.0])), power)
+    assert np.isinf(one[0])
+    assert np.isfinite(one[1])
+    gains = multistatic.draw_gains(scene, np.random.default_rng(0))
+    gains[..., 0] = 0
+    joint = multistatic.peb(scene, power, "joint", gains)
+    assert np.isinf(joint[0])
+    np.testing.assert_allclose(joint[1], multistatic.peb(scene, power, gains=gains)[1], rtol=1e-6)
+
+
+def test_one_path_with_one_antenna_fixes_no_position():
+    """A delay alone is a curve; with a Doppler shift or angles there are two coordinates."""
+    scene = MultistaticScene(
+        transmitters=np.array([[0.0, 0.0]]),
+        receivers=np.array([[100.0, 0.0]]),
+        transmit_axes=np.array([[1.0, 0.0]]),
+        receive_axes=np.array([[1.0, 0.0]]),
+        targets=np.array([[40.0, 70.0]]),
+        velocities=np.zeros((1, 2)),
+        n_antennas=1,
+        beams=np.ones((1, 1, 1, 1)),
+        waveform=OTFS(16, 16, 1e6),
+        carrier_frequency=1e10,
+        noise_variance=1e-12,
+        mean_rcs=1.0,
+    )
+    assert np.isinf(multistatic.peb(scene, 1.0)[0])
+    moving = replace(scene, velocities=np.array([[30.0, 10.0]]))
+    assert np.isfinite(multistatic.peb(moving, 1.0)[0])
+    angles = replace(scene, n_antennas=4, beams=np.full((1, 1, 4, 4), 0.25))
+    assert np.isfinite(multistatic.peb(angles, 1.0)[0])
+    assert np.isinf(
+        fisher.position_error_bound(multistatic.position_map(scene, 1.0, np.array([9.0, 9.0])))
+    )
+
+
+# ------------------------------------------------------------------------------ bad input
+
+EYE = np.eye(3)
+FRAME = OTFS(4, 4, 1e6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((np.nan, 0.0, EYE, FRAME, 1.0), "gain"),
+        (("1", 0.0, EYE, FRAME, 1.0), "gain"),
+        ((1.0, np.inf, EYE, FRAME, 1.0), "transmit_angle"),
+        ((1.0, 0.0, EYE[:2], FRAME, 1.0), "beam_covariance"),
+        ((1.0, 0.0, -EYE, FRAME, 1.0), "beam_covariance"),
+        ((1.0, 0.0, np.triu(np.ones((3, 3))), FRAME, 1.0), "beam_covariance"),
+        ((1.0, 0.0, EYE, FRAME, 0.0), "noise_variance"),
+        ((1.0, 0.0, EYE, FRAME, -1.0), "noise_variance"),
+        ((1.0, 0.0, EYE, FRAME, 1.0, 0), "n_receive_antennas"),
+        ((1.0, 0.0, EYE, FRAME, 1.0, 1.5), "n_receive_antennas"),
+        ((np.ones(2), np.zeros(3), EYE, FRAME, 1.0), "gain"),
+    ],
+)
+def test_bad_paths_are_refused(arguments, name):
+    for function in (multistatic.path_fim, multistatic.path_efim):
+        with pytest.raises(ValueError, match=name):
+            function(*arguments)
+    if name in ("transmit_angle", "beam_covariance"):
+        with pytest.raises(ValueError, match=name):
+            multistatic.beam_gains(*arguments[1:3])
+
+
+def test_bad_arguments_of_a_scene_are_refused():
+    scene = table_scene(1, n_aps=4, n_users=1, n_antennas=2)
+    good = multistatic.rms_gains(scene)
+    for power in (-1.0, np.nan, "1", np.ones(7)):
+        for function in (
+            lambda power: multistatic.position_efim(scene, power),
+            lambda power: multistatic.joint_efim(scene, power, good),
+            lambda power: multistatic.position_map(scene, power, np.zeros(2)),
+        ):
+            with pytest.raises(ValueError, match="power"):
+                function(power)
+    for gains in (good[..., :1], np.full(good.shape, np.nan), 1.0):
+        with pytest.raises(ValueError, match="gains"):
+            multistatic.position_efim(scene, 1.0, gains=gains)
+        with pytest.raises(ValueError, match="gains"):
+            multistatic.joint_efim(scene, 1.0, gains)
+    with pytest.raises(ValueError, match="gains"):
+        multistatic.peb(scene, 1.0, "joint")
+    for function in (multistatic.peb, multistatic.position_efim):
+        with pytest.raises(ValueError, match="bound"):
+            function(scene, 1.0, "best")
+    with pytest.raises(ValueError, match="bound"):
+        multistatic.position_map(scene, 1.0, np.zeros((1, 2)), "best")
+    for points in (np.zeros(3), np.full(2, np.inf), "here"):
+        with pytest.raises(ValueError, match="points"):
+            multistatic.position_map(scene, 1.0, points)
+    for points in (scene.transmitters, scene.receivers[:1]):
+        with pytest.raises(ValueError, match="coincide"):
+            multistatic.position_map(scene, 1.0, points)
+    for target in (2, -1, True, 0.5):
+        with pytest.raises(ValueError, match="target"):
+            multistatic.position_map(scene, 1.0, np.zeros(2), target=target)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"mean_rcs": -1.0}, "mean_rcs"),
+        ({"velocities": np.zeros((3, 2))}, "velocities"),
+        ({"noise_variance": 0.0}, "noise_variance"),
+    ],
+)
+def test_scenes_that_cannot_be_are_refused(changes, name):
+    with pytest.raises(ValueError, match=name):
+        replace(table_scene(1, n_aps=4, n_users=1, n_antennas=2), **changes)
+
+
+def test_impossible_places_are_refused():
+    scene = table_scene(1, n_aps=4, n_users=1, n_antennas=2)
+    targets = scene.targets.copy()
+    targets[1] = scene.transmitters[0]
+    with pytest.raises(ValueError, match="targets"):
+        replace(scene, targets=targets)
+    both = {"receivers": scene.transmitters, "receive_axes": scene.transmit_axes}
+    with pytest.raises(ValueError, match="full_duplex"):
+        replace(scene, **both)
+    assert np.all(np.isfinite(multistatic.peb(replace(scene, full_duplex=True, **both), 1.0)))
+    with pytest.raises(ValueError, match="cyclic prefix"):
+        replace(scene, waveform=OFDM(16, 16, 1e6, 1e-7))

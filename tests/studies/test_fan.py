@@ -1,0 +1,258 @@
+"""The studies of fan: the simulator against independent computations, and what the tables say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cfisac import fisher, studies
+from cfisac.limits import multistatic
+from cfisac.scenarios import equal_power
+from cfisac.studies import fan
+
+FIG2 = studies.stored("fan_conf-fig2")
+FIG5 = studies.stored("fan_journal-fig5")
+TABLE5 = studies.stored("fan_journal-table5").set_index("waveform")
+
+
+@pytest.fixture(scope="module")
+def short():
+    """A scene with the short frame, its drawn spectra and gains."""
+    scene = replace(fan.draw_scene(0, 2, "two"), waveform=fan.SHORT)
+    rng = np.random.default_rng(7)
+    power = equal_power(scene)
+    return scene, power, fan.draw_spectra(rng, scene, power), multistatic.draw_gains(scene, rng)
+
+
+# ------------------------------------------------------------------------- the simulator
+
+
+def test_spectra_have_the_covariance_of_the_beams(short):
+    """E{s s^H} = conj(V): over the frame's samples, within five standard errors."""
+    scene, power, sent, _ = short
+    covariance = np.einsum("pq,pqij->pij", power, scene.beams).conj()
+    samples = sent.reshape(*sent.shape[:2], -1)
+    drawn = samples @ samples.conj().swapaxes(-1, -2) / samples.shape[-1]
+    diagonal = np.diagonal(covariance, axis1=-2, axis2=-1).real
+    error = np.sqrt(diagonal[:, :, None] * diagonal[:, None] / samples.shape[-1])
+    assert np.max(np.abs(drawn - covariance) / error) < 5
+
+
+@pytest.mark.parametrize(("p", "r", "t"), [(0, 0, 0), (5, 1, 1), (20, 0, 1)])
+def test_signatures_are_those_of_the_exact_operator(short, p, r, t):
+    """In time, up to a phase that the gain hides: OTFS.apply on the delay-Doppler grid."""
+    scene, _, sent, _ = short
+    parameters, _ = multistatic._paths(scene)
+    omega_r, omega_t, delay, doppler = parameters[p, r, t]
+    index = np.arange(scene.n_antennas)
+    spectrum = np.einsum("a,anm->nm", np.exp(1j * omega_t * index) / 4, sent[p])
+    time = np.fft.ifft(spectrum, axis=-1, norm="ortho")
+    grid = scene.waveform.apply(np.fft.fft(time, axis=0, norm="ortho"), delay, doppler)
+    expected = np.fft.ifft(grid, axis=0, norm="ortho").ravel()
+    paths = fan.signatures(scene, sent, scene.targets)
+    turn = np.exp(2j * np.pi * delay * doppler)
+    np.testing.assert_allclose(paths.time[r, 0, t, p], expected * turn, atol=1e-12)
+    np.testing.assert_allclose(paths.array[r, 0, t], np.exp(1j * omega_r * index) / 4, atol=1e-12)
+
+
+def test_score_and_information_are_those_of_the_profile_likelihood(short):
+    """Gradient by differences; at the truth, without noise, so is the curvature."""
+    scene, _, sent, gains = short
+    noise_variance = 1e-3 * scene.noise_variance
+    mean = fan.received(fan.signatures(scene, sent, scene.targets), gains)
+
+    def value(shift, samples=mean):
+        paths = fan.signatures(scene, sent, scene.targets + np.reshape(shift, (2, 2)))
+        return fan.profile_likelihood(paths, samples, noise_variance)
+
+    _, score, information = value(np.zeros(4))
+    peb = np.sqrt(np.diagonal(np.linalg.inv(information)))
+    assert np.max(np.abs(score) * peb) < 1e-6
+    given = fan.profile_likelihood(
+        fan.signatures(scene, sent, scene.targets), mean, noise_variance, gains
+    )
+    np.testing.assert_allclose(given[2], information, rtol=1e-6)
+    away = 20 * peb * np.array([1, -1, 1, 1])
+    _, score, _ = value(away)
+    step = 0.5 * peb
+    slopes = [
+        (value(away + move)[0] - value(away - move)[0]) / (2 * size)
+        for move, size in zip(np.diag(step), step, strict=True)
+    ]
+    np.testing.assert_allclose(slopes, score, rtol=1e-3, atol=1e-3 * np.abs(score).max())
+    step = 1e-2 * peb
+    curvature = [
+        (value(move)[1] - value(-move)[1]) / (2 * size)
+        for move, size in zip(np.diag(step), step, strict=True)
+    ]
+    scale = np.sqrt(np.outer(np.diag(information), np.diag(information)))
+    np.testing.assert_allclose(-np.array(curvature) / scale, information / scale, atol=1e-3)
+
+
+def test_information_of_a_drawn_frame_is_near_the_bound(short):
+    """One frame, all paths coupled, against the sum over paths in the mean over symbols."""
+    scene, power, sent, gains = short
+    paths = fan.signatures(scene, sent, scene.targets)
+    mean = fan.received(paths, gains)
+    _, _, information = fan.profile_likelihood(paths, mean, scene.noise_variance, gains)
+    efim = multistatic.position_efim(scene, power, gains=gains)
+    for t in range(2):
+        block = information[2 * t : 2 * t + 2, 2 * t : 2 * t + 2]
+        ratio = np.divide(*fisher.position_error_bound([block, efim[t]]))
+        assert ratio == pytest.approx(1, abs=0.1)
+
+
+def test_located_targets_are_at_the_top_of_the_likelihood(short):
+    scene, _, sent, gains = short
+    rng = np.random.default_rng(3)
+    mean = fan.received(fan.signatures(scene, sent, scene.targets), gains)
+    noise = rng.normal(scale=np.sqrt(scene.noise_variance / 200), size=(2, *mean.shape))
+    samples = mean + noise[0] + 1j * noise[1]
+    found = fan.locate(scene, sent, samples)
+    top, score, information = fan.profile_likelihood(
+        fan.signatures(scene, sent, found), samples, scene.noise_variance / 100
+    )
+    deviation = np.sqrt(np.diagonal(np.linalg.inv(information)))
+    assert np.max(np.abs(score) * deviation) < 0.1
+    assert np.max(np.abs(found - scene.targets).ravel() / deviation) < 6
+    truth, _, _ = fan.profile_likelihood(
+        fan.signatures(scene, sent, scene.targets), samples, scene.noise_variance / 100
+    )
+    assert top >= truth
+
+
+def test_the_estimator_attains_the_bound_where_the_echoes_are_strong():
+    """At 20 dBsm, seeded: the mean square error is the bound of the coupled frame."""
+    trials = [
+        fan.simulation_trial(np.random.default_rng([50, number]), 1, "two", 20.0)
+        for number in range(24)
+    ]
+    excess = [trial["mse_over_crlb"] - trial["coupled_over_crlb"] for trial in trials]
+    error = np.std(excess, ddof=1) / np.sqrt(len(excess))
+    assert abs(np.mean(excess)) < 5 * error + 0.01
+    assert error < 0.03  # thanks to the control variate
+
+
+def test_scenes_of_one_number_share_access_points_and_users():
+    one, four = (fan.draw_scene(3, n_targets, "two per target") for n_targets in (1, 4))
+    np.testing.assert_array_equal(one.users, four.users)
+    places = [np.concatenate([each.transmitters, each.receivers]) for each in (one, four)]
+    assert {tuple(p) for p in places[0]} == {tuple(p) for p in places[1]}
+    assert len(fan.draw_scene(3, 4, "two").receivers) == 2
+    assert len(four.receivers) > 2
+
+
+# ------------------------------------------------------------ fan_conf-fig2, fan_journal-fig3
+
+
+def figure_2(receivers, rcs_dbsm=0):
+    rows = FIG2[(FIG2.rcs_dbsm == rcs_dbsm)]
+    rows = rows[(rows.receivers == receivers) | (rows.n_targets == 1)]
+    return rows.set_index("n_targets")
+
+
+def test_figure_2_falls_by_ten_decibels_of_rcs_to_its_root_tenth():
+    for _, rows in FIG2.groupby(["n_targets", "receivers"]):
+        for column in ("peb_exact_m", "peb_approximate_m", "peb_fluctuating_m"):
+            scaled = rows[column] * 10 ** (rows.rcs_dbsm / 20)
+            np.testing.assert_allclose(scaled, scaled.iloc[0], rtol=1e-9)
+
+
+def test_figure_2_approximation_is_above_the_bound():
+    """In these scenes, with 16 antennas and beams that err by a metre."""
+    ratio = FIG2.peb_approximate_m / FIG2.peb_exact_m
+    assert ratio.between(1.3, 1.7).all()
+
+
+def test_figure_2_gap_grows_with_the_number_of_targets():
+    for receivers in ("two", "two per target"):
+        rows = figure_2(receivers)
+        assert (np.diff(rows.peb_approximate_m / rows.peb_exact_m) > 0).all()
+
+
+def test_figure_2_more_targets_cost_accuracy_only_at_a_fixed_number_of_receivers():
+    fixed, union = figure_2("two").peb_exact_m, figure_2("two per target").peb_exact_m
+    assert (np.diff(fixed) > 0).all()
+    assert (np.diff(union) < 0).all()
+
+
+def test_figure_2_fluctuating_targets_are_a_few_per_cent_worse():
+    assert (FIG2.peb_fluctuating_m / FIG2.peb_exact_m).between(1.01, 1.08).all()
+
+
+def test_figure_2_simulation_comes_down_to_the_bound():
+    """At 10 dBsm the RMSE is within 10 % of the bound, at -10 dBsm well above it."""
+    strong, weak = FIG2[FIG2.rcs_dbsm == 10], FIG2[FIG2.rcs_dbsm == -10]
+    assert np.sqrt(strong.mse_over_crlb).between(0.95, 1.1).all()
+    assert np.sqrt(weak.mse_over_crlb.mean()) > 1.4
+    # No row is below the bound by more than its scatter.
+    floor = 1 - 4 * FIG2.mse_over_crlb_se
+    assert (FIG2.mse_over_crlb > floor).all()
+
+
+def test_figure_2_paths_of_a_frame_couple_little():
+    assert FIG2.coupled_over_crlb.between(0.98, 1.06).all()
+
+
+# ----------------------------------------------------------------------------- fan_journal-fig5
+
+
+def figure_5(receivers):
+    return FIG5[FIG5.receivers == receivers].set_index("aoa_deg")
+
+
+@pytest.mark.parametrize("receivers", ["RX1", "RX2", "both"])
+def test_figure_5_angle_error_is_infinite_along_the_array_and_least_across_it(receivers):
+    rows = figure_5(receivers)
+    angle = rows.angle_error_median_deg
+    assert np.isinf(angle[[0, 180]]).all()
+    assert angle.idxmin() == 90
+    inside = angle[(angle.index > 0) & (angle.index < 180)]
+    sine = np.sin(np.deg2rad(inside.index.to_numpy()))
+    np.testing.assert_allclose(inside * sine, angle[90], rtol=1e-9)
+    # The position error stays finite, for the delays fix it; it, too, is least at 90 degrees.
+    assert np.isfinite(rows.peb_mean_m).all()
+    assert rows.peb_mean_m.idxmin() == 90
+    assert rows.peb_mean_m[0] == rows.peb_mean_m.max()
+    assert 1.3 < rows.peb_mean_m[0] / rows.peb_mean_m[90] < 1.7
+
+
+def test_figure_5_flat_bottom_and_the_order_of_the_curves():
+    near, far, both = (figure_5(name).peb_mean_m for name in ("RX1", "RX2", "both"))
+    assert (far > near).all()
+    assert (both < near).all()
+    for curve in (near, far, both):  # within 60 to 120 degrees nearly nothing happens
+        assert curve[60] / curve[90] < 1.06
+
+
+def test_figure_5_depends_on_the_sine_alone():
+    for receivers in ("RX1", "RX2", "both"):
+        rows = figure_5(receivers)
+        for low, high in ((0, 180), (1, 179), (5, 175), (15, 165), (30, 150), (60, 120)):
+            assert rows.peb_mean_m[low] == pytest.approx(rows.peb_mean_m[high], rel=1e-9)
+
+
+def test_antennas_do_not_help_along_the_array():
+    """At 0 degrees the receiver's angle brings nothing, however many antennas there are."""
+    scene = fan.turned_receivers(fan.single_target_scenes()[0], "RX1", 0)
+    _, jacobian = multistatic._paths(scene)
+    assert np.abs(jacobian[..., 0, :]).max() < 1e-12
+    across = fan.turned_receivers(fan.single_target_scenes()[0], "RX1", 90)
+    assert np.abs(multistatic._paths(across)[1][..., 0, :]).max() > 1e-2
+
+
+def test_angle_error_bound_is_that_of_the_receiving_array_alone():
+    """The bearing's information, by the chain rule from all paths' omega_r."""
+    scene = fan.turned_receivers(fan.single_target_scenes()[1], "RX1", 40)
+    power = equal_power(scene)
+    parameters, _ = multistatic._paths(scene)
+    beams = np.einsum("pq,pqij->pij", power, scene.beams)
+    total = 0.0
+    for p, gain in enumerate(multistatic.rms_gains(scene)[:, 0, 0]):
+        efim = multistatic.path_efim(
+            gain, parameters[p, 0, 0, 1], beams[p], scene.waveform, scene.noise_variance
+        )
+        total += efim[0, 0] * (np.pi * np.sin(np.deg2rad(40))) ** 2
+    expected = np.rad2deg(total**-0.5)
+    assert fan.angle_error_bound(scene, power, 40) == pytest.approx(expected, rel=1e-9)
+    assert np.cos(np.deg2rad(40)) * np.pi == pytest.approx(parameters[0, 0, 0, 0], rel=1e-9)
