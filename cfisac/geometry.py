@@ -45,7 +45,8 @@ def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array,
     ------
     ValueError
         If an argument is not an array of finite points, the shapes do not broadcast, or a point
-        coincides with its anchor: there is no direction then.
+        coincides with its anchor: there is no direction then. So does one that is so near that
+        the square of the distance is zero as a floating-point number.
     """
     position, anchor = _points("position", position), _points("anchor", anchor)
     _must_broadcast(position=position.shape[:-1], anchor=anchor.shape[:-1])
@@ -240,10 +241,11 @@ def bistatic(
 
 def _sight(position: Array, anchor: Array, name: str) -> tuple[Array, Array, Array]:
     """Distance, unit vector and its turn, for points that have been checked."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         offset = position - anchor
         distance = np.hypot(offset[..., 0], offset[..., 1])
-    if not np.all(distance > 0):
+        apart = distance**2 > 0  # gradients of an angle go with 1/d, its information with 1/d^2
+    if not np.all(apart):
         raise ValueError(f"position must not coincide with {name}: no direction leads from it")
     if not np.all(np.isfinite(distance)):
         raise ValueError(f"position and {name} are too far apart for a floating-point number")

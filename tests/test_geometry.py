@@ -758,6 +758,15 @@ def test_bad_input_is_named(function, name, bad, message):
         getattr(geometry, function)(**(good | {name: bad}))
 
 
+def test_a_distance_whose_square_is_zero_is_refused():
+    """Nearer than that the information of an angle, 1/d^2, would be infinite."""
+    with pytest.raises(ValueError, match="position must not coincide with anchor"):
+        geometry.line_of_sight([1e-200, 0], [0, 0])
+    distance, unit, _ = geometry.line_of_sight([1e-150, 0], [0, 0])
+    assert distance == 1e-150
+    np.testing.assert_array_equal(unit, [1, 0])
+
+
 def test_a_distance_beyond_every_number_is_refused():
     with pytest.raises(ValueError, match="position and anchor are too far apart"):
         geometry.line_of_sight([1.7e308, 0], [-1.7e308, 0])

@@ -134,7 +134,8 @@ def position_efim(
     Raises
     ------
     ValueError
-        If an argument is out of range, the shapes do not broadcast, or the user stands on an AP.
+        If an argument is out of range, the shapes do not broadcast, or the user stands on an AP or
+        so near to one that the information is beyond a floating-point number.
 
     Notes
     -----
@@ -157,7 +158,10 @@ def position_efim(
     x, y = unit[..., 0], unit[..., 1]
     along = 1 / (speed_of_light**2 * by_delay)
     efim = np.zeros((*shape[:-1], 2, 2))
-    _add(efim, 1 / (distance**2 * by_angle), -y, x)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        _add(efim, 1 / (distance**2 * by_angle), -y, x)
+    if not np.all(np.isfinite(efim)):
+        raise ValueError("position is too near to one of aps, or angle_variance is too small")
     if np.any(clock):
         along, x, y = (np.broadcast_to(each, shape) for each in (along, x, y))
         total = np.sum(along, axis=-1, keepdims=True)
@@ -283,9 +287,9 @@ def _points(name: str, value: ArrayLike, of_aps: bool = False) -> Array:
 def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
     """Refuse what is no variance; ``inf`` is one, of something that is not known at all."""
     check, given = _checks.non_negative if zero else _checks.positive, np.asarray(value)
-    if given.dtype.kind != "f":
+    if given.dtype.kind not in "fO":
         return check(name, value)
-    unknown = given == np.inf
+    unknown = np.asarray(given == np.inf, dtype=bool)
     return np.where(unknown, np.inf, check(name, np.where(unknown, 1.0, given)))
 
 

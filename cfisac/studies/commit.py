@@ -33,7 +33,10 @@ READINGS = {
     "delay from all antennas": "10 dB at each antenna, and all 8 time the delay",
     "10 dB in all": "10 dB after combining the antennas, for the delay and for the angle",
     "exponent 3.5": "10 dB is the mean of the 16 SNRs in dB, which fall as d^-3.5",
+    "exponent 3.5, linear mean": "10 dB is the mean of the 16 SNRs themselves",
     "arrays face one way": "cos(phi) = u_x: all arrays stand along y",
+    "aperture of 7 steps": "the array's variance is D^2/12 of an aperture D = (N - 1) lambda/2",
+    "grid edge to edge": "the outer access points stand on the sides of the square",
 }
 
 
@@ -49,6 +52,11 @@ def example_variances(reading: str, aps: Array) -> tuple[Array, Array]:
     elif reading == "exponent 3.5":
         local = distance**-EXPONENT
         local /= np.exp(np.mean(np.log(local)))
+    elif reading == "exponent 3.5, linear mean":
+        local = distance**-EXPONENT
+        local /= np.mean(local)
+    elif reading == "aperture of 7 steps":  # (N - 1)^2 in the place of N^2 - 1
+        snr_of_angle *= (ARRAY.n_antennas - 1) / (ARRAY.n_antennas + 1)
     elif reading == "arrays face one way":
         cosine = np.abs(unit[:, 0])
     elif reading not in READINGS:
@@ -62,6 +70,8 @@ def example_variances(reading: str, aps: Array) -> tuple[Array, Array]:
 def example_known(side_m: float, reading: str) -> Mapping[str, float]:
     """Every number of the example: distances, information, bounds at the centre."""
     aps = scenarios.square_grid(N_APS, side_m)
+    if reading == "grid edge to edge":
+        aps = aps * 4 / 3
     distance = geometry.line_of_sight(CENTRE, aps)[0]
     by_delay, by_angle = example_variances(reading, aps)
     delays = toa_aoa.position_efim(CENTRE, aps, by_delay, np.inf)

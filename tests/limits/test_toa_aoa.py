@@ -151,7 +151,7 @@ def symbolic_information(with_carrier):
     Returns it with the symbols; the user is at d (u, v), and v is the cosine from broadside.
     """
     x, y, f, n = sp.symbols("x y f n", real=True)
-    c, kappa, width, snr, d, u, v = sp.symbols("c kappa W gamma d u v", positive=True)
+    c, kappa, width, snr, d, u, v = sp.symbols("c kappa W SNR d u v", positive=True)
     count, index = sp.symbols("N l", integer=True, positive=True)
     epsilon = sp.symbols("epsilon", positive=True) if with_carrier else sp.Integer(0)  # 1 / f_c
     distance = sp.sqrt(x**2 + y**2)
@@ -216,10 +216,26 @@ def test_unknown_clock_leaves_the_spread_of_the_directions():
     assert sp.simplify(schur - spread) == sp.zeros(2)
 
 
+def test_any_nuisance_is_orthogonal_at_a_point_under_another_name():
+    """commit (7), (8): b' = c b + mean(u) . p for the clock; the EFIM stays as it was."""
+    rng = np.random.default_rng(8)
+    weight, unit = rng.uniform(1, 9, 5), _directions(rng.uniform(0, 2 * np.pi, 5))
+    ranges = np.column_stack([unit, np.ones(5)])  # by x, y and c b
+    fim = ranges.T * weight @ ranges
+    renamed = np.eye(3)  # (x, y, c b) by (x, y, b')
+    renamed[2, :2] = -weight @ unit / np.sum(weight)
+    other = renamed.T @ fim @ renamed
+    assert np.abs(fim[:2, 2]).max() > 1
+    np.testing.assert_allclose(other[:2, 2], 0, atol=1e-12)
+    np.testing.assert_allclose(
+        fisher.equivalent_fim(other, 2), fisher.equivalent_fim(fim, 2), rtol=1e-9
+    )
+
+
 def test_price_of_an_unknown_phase():
     """commit (7), (8): zero at the centroid, at most 6.02 dB at an end, 41.7 dB for a carrier."""
     n, k = sp.symbols("N k", integer=True, positive=True)
-    reference = sp.symbols("r", real=True)
+    reference = sp.symbols("s", real=True)
     moment = sp.summation((k - reference) ** 2, (k, 0, n - 1)) / n
     spread = (n**2 - 1) / 12
     price = sp.simplify(moment / spread)
@@ -306,7 +322,7 @@ def test_signal_broadcasts_over_users():
 def test_wideband_array_changes_the_bound_by_less_than_1e_4_at_100_mhz(scene):
     """Narrowband aperture: information grows by at most 1 + var(f)/f_c^2, up to 100 MHz / 3.5 GHz.
 
-    The frequencies are made symmetric; without that the delay and the angle couple a little.
+    The frequencies are symmetric, so that steering by f/f_c loses nothing at any of them.
     """
     half = np.linspace(1e6, 50e6, 5)
     scene.frequencies = np.concatenate([-half, half])
@@ -318,6 +334,17 @@ def test_wideband_array_changes_the_bound_by_less_than_1e_4_at_100_mhz(scene):
     assert gain.min() > 1 - 1e-8
     assert gain.max() < 1 + most + 1e-8
     assert most < 1e-4
+
+
+@QUICK
+@given(scene=SCENES)
+def test_wideband_array_divides_the_angle_variance_by_the_mean_square_of_its_steering(scene):
+    """Any frequencies: the factor is E(1 + f/f_c)^2, and delay and angle do not couple."""
+    scene.carrier = 3.5e9
+    by_delay, by_angle = scene.variances()
+    by_angle = by_angle / np.mean((1 + scene.frequencies / scene.carrier) ** 2)
+    expected = toa_aoa.position_efim(scene.position, scene.aps, by_delay, by_angle)
+    assert_close(scene.efim(), expected, 1e-6)
 
 
 def test_far_field_error_is_small_at_the_distances_of_the_example():
@@ -600,6 +627,26 @@ def test_gain_of_eight_antennas_depends_on_distance_and_energy():
     assert ratio(1e6, 8 * SNR) == pytest.approx(np.sqrt(8), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("side", "known", "unknown"), [(50, 3.80, 4.77), (100, 3.13, 3.56), (200, 2.91, 3.05)]
+)
+def test_gain_of_eight_antennas_is_3_to_5_for_the_median_user_of_small_squares(
+    side, known, unknown
+):
+    """commit (18): the example's grid, the same power of the user; clock known and unknown.
+
+    Tolerance: 4.5 deviations of a median, from the quantiles about it, and half a digit.
+    """
+    users = np.random.default_rng(18).uniform(-side / 2, side / 2, (20_000, 2))
+    aps, eight, (one, angle) = square(side), 8 * SNR, example_variances()
+    for clock, expected in ((0.0, known), (np.inf, unknown)):
+        many = peb(users, aps, toa_aoa.delay_variance(BANDWIDTH, eight), angle, clock)
+        ratio = peb(users, aps, one, np.inf, clock) / many
+        low, high = np.quantile(ratio, [0.45, 0.55])
+        deviation = 0.5 / np.sqrt(len(users)) * (high - low) / 0.1
+        assert abs(np.median(ratio) - expected) < 4.5 * deviation + 0.005
+
+
 # ------------------------------------------------------------------------------ Monte Carlo
 
 
@@ -637,7 +684,7 @@ def test_no_estimator_beats_the_bound_and_least_squares_attains_it():
     assert np.mean(np.sum(fit(1 / spread**0.5) ** 2, axis=1)) > 1.05 * np.trace(crlb)
 
 
-def clock_loss(n_aps, n=20_000):
+def clock_loss(n_aps, n=200_000):
     """Loss of an unknown clock in dB of PEB^2, delays of equal variance, uniform in a square."""
     rng = np.random.default_rng(n_aps)
     aps, users = rng.uniform(-1, 1, (n, n_aps, 2)), rng.uniform(-1, 1, (n, 2))
@@ -692,6 +739,21 @@ def test_bad_input_is_named(name, value):
 def test_a_user_on_an_access_point_is_refused():
     with pytest.raises(ValueError, match="position must not coincide with one of aps"):
         toa_aoa.position_efim([9.0, 0.0], [[0.0, 0.0], [9.0, 0.0]], 1e-18, 1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("away", "message"), [(1e-200, "coincide"), (1e-158, "too near")])
+def test_a_user_whose_information_is_beyond_every_number_is_refused(away, message):
+    for clock in (0.0, np.inf):
+        with pytest.raises(ValueError, match=f"position .*{message}"):
+            toa_aoa.position_efim([away, 0.0], [[0.0, 0.0], [9.0, 0.0]], 1e-18, 1e-4, clock)
+
+
+def test_infinite_variances_may_come_as_objects():
+    given = np.array([np.inf, 1e-4], dtype=object)
+    arguments = [3.0, 4.0], [[0.0, 0.0], [9.0, 0.0]], 1e-18
+    got = toa_aoa.position_efim(*arguments, given)
+    np.testing.assert_array_equal(got, toa_aoa.position_efim(*arguments, given.astype(float)))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.constants import speed_of_light
 
-from cfisac import fisher, studies
+from cfisac import fisher, geometry, scenarios, studies
+from cfisac.limits import toa_aoa
 from cfisac.studies import commit
 
 EXAMPLE = studies.stored("commit-example").set_index(["reading", "side_m"])
@@ -77,13 +78,16 @@ def test_averaging_the_distance_loses_angle_information():
 
 
 def test_what_the_example_leaves_open_moves_it_by_more_than_its_digits():
-    """commit (28), Example: side 100 m, five readings of the same words."""
+    """commit (28), Example: side 100 m, eight readings of the same words."""
     at = {name: reading(name, "peb_m")[100.0] for name in commit.READINGS}
     assert at["as reconstructed"] == pytest.approx(0.1201, abs=5e-5)
     assert at["delay from all antennas"] == pytest.approx(0.0604, abs=5e-5)
     assert at["10 dB in all"] == pytest.approx(0.1708, abs=5e-5)
     assert at["exponent 3.5"] == pytest.approx(0.0513, abs=5e-5)
+    assert at["exponent 3.5, linear mean"] == pytest.approx(0.0895, abs=5e-5)
     assert at["arrays face one way"] == pytest.approx(0.1427, abs=5e-5)
+    assert at["aperture of 7 steps"] == pytest.approx(0.1286, abs=5e-5)
+    assert at["grid edge to edge"] == pytest.approx(0.1389, abs=5e-5)
 
 
 def test_only_arrays_that_face_one_way_break_the_symmetry():
@@ -104,10 +108,34 @@ def test_a_path_loss_exponent_with_the_mean_in_db_kept():
     np.testing.assert_allclose(by_angle / by_delay, commit.ANGLE_VARIANCE / commit.DELAY_VARIANCE)
 
 
+def test_the_linear_mean_of_ten_decibels_is_kept_as_well():
+    aps = np.array([[3.0, 4.0], [0.0, 50.0], [0.0, -20.0], [7.0, 0.0]])
+    by_delay, _ = commit.example_variances("exponent 3.5, linear mean", aps)
+    snr = 10 * commit.DELAY_VARIANCE / by_delay
+    assert np.mean(snr) == pytest.approx(10)
+    assert 10 * np.log10(snr[0] / snr[1]) == pytest.approx(35)
+
+
+def test_the_aperture_of_seven_steps_is_a_uniform_one():
+    """A uniform aperture D sees the variance (2 pi / lambda)^2 D^2 / 12 of the phase speed."""
+    _, by_angle = commit.example_variances("aperture of 7 steps", np.array([[3.0, 4.0]]))
+    aperture = 7 / 2  # wavelengths
+    energy = 8 * commit.SNR
+    expected = 1 / (2 * energy * (2 * np.pi * aperture) ** 2 / 12)
+    assert by_angle == pytest.approx(expected, rel=1e-12)
+    assert np.sqrt(by_angle) == pytest.approx(0.01245, abs=5e-6)
+
+
 def test_joint_delay_and_angle_is_reproduced():
-    """commit headline5: 0.16 m; 0.26 with 3 ns, 0.46 with 3 ns and 3 degrees; all in 0.1-0.5 m."""
+    """commit headline5: 0.16 m; 0.26 with 3 ns, 0.46 with 3 ns and 3 degrees; all in 0.1-0.5 m.
+
+    At the centre; for the median user 0.16, 0.27, 0.47 m, and 0.19 m if the clock is unknown.
+    """
     table = rows("Joint TOA+AOA", clock="known")
     np.testing.assert_allclose(table.peb_centre_m, [0.1595, 0.2649, 0.4636], atol=5e-5)
+    np.testing.assert_allclose(table.median_peb_m, [0.16, 0.27, 0.47], atol=5e-3)
+    unknown = one("Joint TOA+AOA", clock="unknown")
+    assert unknown["median_peb_m"] == pytest.approx(0.19, abs=5e-3)
     assert table.median_peb_m.between(0.1, 0.5).all()
 
 
@@ -132,6 +160,32 @@ def test_angles_alone_need_errors_of_ten_to_thirty_degrees():
     assert row["link_error_high_deg"] == pytest.approx(29.88, abs=0.005)
     assert row["peb_centre_m"] == pytest.approx(0.3159, abs=5e-5)
     assert row["median_peb_m"] < 0.1 * row["published_low_m"]
+
+
+def test_with_the_three_nearest_arrays_errors_of_a_beam_width_suffice():
+    """commit headline4: the median user needs 6 to 19 degrees."""
+    aps = scenarios.square_grid(commit.N_APS, commit.SIDE)
+    users = np.random.default_rng(4).uniform(-commit.SIDE / 2, commit.SIDE / 2, (20_000, 2))
+    away = np.linalg.norm(users[:, None] - aps, axis=-1)
+    near = aps[np.argsort(away, axis=1)[:, :3]]
+    efim = toa_aoa.position_efim(users, near, np.inf, np.radians(1) ** 2)
+    per_degree = np.median(fisher.position_error_bound(efim))
+    assert 5 / per_degree == pytest.approx(6.34, abs=0.1)
+    assert 15 / per_degree == pytest.approx(19.0, abs=0.3)
+
+
+def test_a_bearing_taken_at_the_user_pays_for_an_unknown_heading():
+    """commit headline4: one offset for all 16 bearings; nothing at the centre by symmetry."""
+    aps = scenarios.square_grid(commit.N_APS, commit.SIDE)
+    for user, known, unknown in (([60.0, 40.0], 0.319, 0.350), ([0.0, 0.0], 0.316, 0.316)):
+        bearing = geometry.toa_aoa(user, aps)[1][:, 1]
+        slopes = np.column_stack([bearing, np.ones(commit.N_APS)]) / np.sqrt(commit.ANGLE_VARIANCE)
+        fim = slopes.T @ slopes
+        got = (
+            fisher.position_error_bound(fim[:2, :2]),
+            fisher.position_error_bound(fisher.equivalent_fim(fim, 2)),
+        )
+        np.testing.assert_allclose(got, (known, unknown), atol=5e-4)
 
 
 def test_pilots_and_data_gain_3_to_5_db_for_a_pilot_share_of_one_half_to_a_third():
