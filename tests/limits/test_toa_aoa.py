@@ -628,7 +628,7 @@ def test_gain_of_eight_antennas_depends_on_distance_and_energy():
 
 
 @pytest.mark.parametrize(
-    ("side", "known", "unknown"), [(50, 3.80, 4.77), (100, 3.13, 3.56), (200, 2.91, 3.05)]
+    ("side", "known", "unknown"), [(50, 3.785, 4.758), (100, 3.123, 3.561), (200, 2.908, 3.051)]
 )
 def test_gain_of_eight_antennas_is_3_to_5_for_the_median_user_of_small_squares(
     side, known, unknown
