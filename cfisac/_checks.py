@@ -51,3 +51,24 @@ def count(name: str, value: ArrayLike, least: int = 1) -> NDArray[np.int64]:
     if not np.all(array <= _MOST):
         raise ValueError(f"{name} must be <= 2**53, got {value!r}")
     return array.astype(np.int64)
+
+
+def points(name: str, value: ArrayLike, axes: int = 1) -> NDArray[np.float64]:
+    """Return ``value`` as a finite array (..., 2) of at least ``axes`` axes."""
+    array = finite(name, value)
+    if array.ndim < axes or array.shape[-1] != 2:
+        allowed = ", ".join(["...", *["n"] * (axes - 1), "2"])
+        raise ValueError(f"{name} must have shape ({allowed}), got {array.shape}")
+    return array
+
+
+def must_broadcast(**leading: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the leading axes together; refuse those that do not fit each other."""
+    try:
+        return np.broadcast_shapes(*leading.values())
+    except ValueError as error:
+        *first, last = leading
+        shapes = ", ".join(str(shape) for shape in leading.values())
+        raise ValueError(
+            f"{', '.join(first)} and {last} must broadcast over their leading axes, got {shapes}"
+        ) from error

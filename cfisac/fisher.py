@@ -44,7 +44,7 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     """
     jacobian = _matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
-    _must_broadcast(jacobian=jacobian.shape[:-2], noise_variance=noise_variance.shape[:-2])
+    _checks.must_broadcast(jacobian=jacobian.shape[:-2], noise_variance=noise_variance.shape[:-2])
     return 2 / noise_variance * _symmetric(np.real(_adjoint(jacobian) @ jacobian))
 
 
@@ -129,7 +129,7 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
             f"jacobian must have {fim.shape[-1]} rows, one per parameter of fim, "
             f"got {jacobian.shape[-2]}"
         )
-    _must_broadcast(fim=fim.shape[:-2], jacobian=jacobian.shape[:-2])
+    _checks.must_broadcast(fim=fim.shape[:-2], jacobian=jacobian.shape[:-2])
     return _symmetric(_transpose(jacobian) @ fim @ jacobian)
 
 
@@ -208,7 +208,7 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
             f"derivatives must have one row per entry of factor, got {derivatives.shape} "
             f"for a factor of {factor.shape}"
         )
-    _must_broadcast(factor=factor.shape[:-1], derivatives=derivatives.shape[:-2])
+    _checks.must_broadcast(factor=factor.shape[:-1], derivatives=derivatives.shape[:-2])
     size = np.max(np.abs(factor), axis=-1, initial=0.0)[..., None, None]
     if not np.all(size > 0):
         raise ValueError("factor must not be zero: a path without signal has no spread")
@@ -293,17 +293,6 @@ def _square(name: str, value: ArrayLike) -> Array:
 
 def _symmetric(matrix: Array) -> Array:
     return (matrix + _transpose(matrix)) / 2
-
-
-def _must_broadcast(**leading: tuple[int, ...]) -> None:
-    """Refuse arguments whose leading axes do not fit each other."""
-    try:
-        np.broadcast_shapes(*leading.values())
-    except ValueError as error:
-        shapes = " and ".join(str(shape) for shape in leading.values())
-        raise ValueError(
-            f"{' and '.join(leading)} must broadcast over their leading axes, got {shapes}"
-        ) from error
 
 
 def _transpose(matrix: NDArray[Any]) -> NDArray[Any]:

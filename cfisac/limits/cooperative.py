@@ -81,7 +81,9 @@ def state_efim(
     if not isinstance(waveform, OFDM | OTFS):
         raise ValueError(f"waveform must be OFDM or OTFS, got {waveform!r}")
     _, jacobian = _look("position", position, "velocity", velocity, aps, carrier_frequency, axes)
-    shape = _must_broadcast(aps=jacobian.shape[:-2], n_antennas=n_antennas.shape, snr=snr.shape)
+    shape = _checks.must_broadcast(
+        aps=jacobian.shape[:-2], n_antennas=n_antennas.shape, snr=snr.shape
+    )
     weight = np.zeros((*n_antennas.shape, 3, 3))
     weight[..., ::2, ::2] = waveform.delay_doppler_covariance()
     weight[..., 1, 1] = (2 * np.pi * spacing) ** 2 * (n_antennas**2 - 1) / 12
@@ -154,7 +156,7 @@ def joint_efim(
     echoes, jacobian = _look(
         "positions", positions, "velocities", velocities, aps, carrier_frequency, axes, several=True
     )
-    _must_broadcast(
+    _checks.must_broadcast(
         aps=jacobian.shape[:-2],
         amplitudes=np.swapaxes(amplitudes, -1, -2).shape,
         n_antennas=(*n_antennas.shape, 1),
@@ -307,15 +309,6 @@ def _look(
     else:
         points = [each[..., None, :] for each in points]
     return geometry.monostatic(points[0], points[1], aps, carrier_frequency, axes)
-
-
-def _must_broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of all arguments together; refuse those that do not fit."""
-    try:
-        return np.broadcast_shapes(*shapes.values())
-    except ValueError as error:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"the axes of the APs must broadcast, got {listed}") from error
 
 
 def _symmetric(matrix: Array) -> Array:

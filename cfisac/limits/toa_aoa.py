@@ -47,7 +47,7 @@ def delay_variance(bandwidth: ArrayLike, snr: ArrayLike) -> Array:
     """
     bandwidth = _checks.positive("bandwidth", bandwidth)
     snr = _checks.non_negative("snr", snr)
-    _must_broadcast(bandwidth=bandwidth.shape, snr=snr.shape)
+    _checks.must_broadcast(bandwidth=bandwidth.shape, snr=snr.shape)
     with np.errstate(divide="ignore"):
         return 3 / (2 * np.pi**2 * bandwidth**2 * snr)
 
@@ -78,7 +78,7 @@ def angle_variance(phi: ArrayLike, array: UniformLinearArray, snr: ArrayLike) ->
         If an argument is not finite or out of range, or the shapes do not broadcast.
     """
     phi, snr = _checks.finite("phi", phi), _checks.non_negative("snr", snr)
-    _must_broadcast(phi=phi.shape, snr=snr.shape)
+    _checks.must_broadcast(phi=phi.shape, snr=snr.shape)
     return angle_gain.angle_crlb(np.sqrt(snr), phi, array, 1, 1.0)
 
 
@@ -143,11 +143,11 @@ def position_efim(
     :func:`angle_variance` of one path with unknown gain they are (the factor theorem), if the
     antennas see one spectrum, see the user under one angle, and ``position`` is far away.
     """
-    position, aps = _points("position", position), _points("aps", aps, of_aps=True)
+    position, aps = _checks.points("position", position), _checks.points("aps", aps, 2)
     by_delay = _variance("delay_variance", delay_variance)
     by_angle = _variance("angle_variance", angle_variance)
     clock = _variance("clock_variance", clock_variance, zero=True)[..., None]
-    shape = _must_broadcast(
+    shape = _checks.must_broadcast(
         position=(*position.shape[:-1], 1),
         aps=aps.shape[:-1],
         delay_variance=by_delay.shape,
@@ -219,8 +219,8 @@ def signal(
         If an argument is not finite or out of range, the shapes do not broadcast, or the user
         stands on an AP.
     """
-    position, aps = _points("position", position), _points("aps", aps, of_aps=True)
-    axes, gain = _points("axes", axes), _checks.finite("gain", gain, complex)
+    position, aps = _checks.points("position", position), _checks.points("aps", aps, 2)
+    axes, gain = _checks.points("axes", axes), _checks.finite("gain", gain, complex)
     frequencies = _checks.finite("frequencies", frequencies)
     carrier = _variance("carrier_frequency", carrier_frequency)
     offset = _checks.finite("clock_offset", clock_offset)[..., None]
@@ -228,7 +228,7 @@ def signal(
         raise ValueError("frequencies must have shape (K,) and carrier_frequency be one number")
     if not np.all(np.abs(np.sum(axes**2, axis=-1) - 1) < 1e-9):
         raise ValueError("axes must be unit vectors")
-    _must_broadcast(
+    _checks.must_broadcast(
         position=(*position.shape[:-1], 1),
         aps=aps.shape[:-1],
         axes=axes.shape[:-1],
@@ -276,14 +276,6 @@ def _about(value: Array, mean: Array) -> Array:
     return np.where(np.abs(deviation) <= rounding, 0.0, deviation)
 
 
-def _points(name: str, value: ArrayLike, of_aps: bool = False) -> Array:
-    points = _checks.finite(name, value)
-    if points.ndim < 1 + of_aps or points.shape[-1] != 2:
-        allowed = "(..., M, 2)" if of_aps else "(..., 2)"
-        raise ValueError(f"{name} must have shape {allowed}, got {points.shape}")
-    return points
-
-
 def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
     """Refuse what is no variance; ``inf`` is one, of something that is not known at all."""
     check, given = _checks.non_negative if zero else _checks.positive, np.asarray(value)
@@ -291,12 +283,3 @@ def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
         return check(name, value)
     unknown = np.asarray(given == np.inf, dtype=bool)
     return np.where(unknown, np.inf, check(name, np.where(unknown, 1.0, given)))
-
-
-def _must_broadcast(**shapes: tuple[int, ...]) -> tuple[int, ...]:
-    try:
-        return np.broadcast_shapes(*shapes.values())
-    except ValueError as error:
-        raise ValueError(
-            f"{', '.join(shapes)} must broadcast, got {', '.join(map(str, shapes.values()))}"
-        ) from error
