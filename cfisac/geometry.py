@@ -274,7 +274,7 @@ def _unit_vectors(name: str, value: ArrayLike) -> Array:
     length = np.hypot(vectors[..., 0], vectors[..., 1])
     if not np.all(np.abs(length - 1) <= _UNIT):
         worst = length.flat[np.argmax(np.abs(length - 1))]
-        raise ValueError(f"{name} must be unit vectors, got one of length {worst:g}")
+        raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
     return vectors
 
 

@@ -2,7 +2,7 @@
 
 Distances are in metres, frequencies in hertz, powers in watts, angles in radians. Gains are
 linear; only :func:`urban_microcell_path_loss` speaks decibels, as its source does. All functions
-broadcast and return new arrays.
+broadcast over their arguments of shape (...) and return new arrays.
 """
 
 import numpy as np
@@ -18,6 +18,7 @@ DISTANCES = (10.0, 5000.0)  # m, where the 3GPP model holds
 CARRIERS = (0.5e9, 100e9)  # Hz
 USER_HEIGHTS = (1.5, 22.5)  # m
 _CLUTTER_HEIGHT = 1.0  # h_E (m)
+_LEVELS = (-3000.0, 3000.0)  # dB, whose ratios are floating-point numbers
 _SPEED = 3.0e8  # m/s, the speed of light that the 3GPP report computes with
 _NEGLIGIBLE = 9.0  # deviations after which a Gaussian weight is below 1e-17
 
@@ -28,8 +29,8 @@ def decibel(ratio: ArrayLike) -> Array:
 
 
 def from_decibel(level: ArrayLike) -> Array:
-    """Power ratio of a level in dB, ``10^(level / 10)``; ``ValueError`` if it is not finite."""
-    return 10 ** (_checks.finite("level", level) / 10)
+    """Power ratio of a level in dB, ``10^(level / 10)``; ``ValueError`` outside +-3000 dB."""
+    return 10 ** (_between("level", level, _LEVELS) / 10)
 
 
 def from_dbm(level: ArrayLike) -> Array:
@@ -148,7 +149,8 @@ def radar_gain(
         lambda > 0 (m).
     transmit_gain, receive_gain : (...) float
         G_t, G_r > 0, linear gains of the antenna elements over an isotropic one. Array gain is
-        not in them: the steering vectors carry it.
+        not in them. It is in liu's steering vectors, of norm sqrt(N_A), but not in fan's, which
+        have unit norm: if you want it there, put it into G_t and G_r.
 
     Returns
     -------
@@ -242,7 +244,10 @@ def local_scattering_covariance(
     ValueError
         If an argument is not finite or out of range.
     """
-    (size,) = _checks.count("n_antennas", n_antennas).reshape(1)
+    for name, number in (("n_antennas", n_antennas), ("spacing", spacing)):
+        if np.ndim(number) != 0:
+            raise ValueError(f"{name} must be one number, not an array")
+    size = int(_checks.count("n_antennas", n_antennas))
     angle, spread = np.broadcast_arrays(
         _checks.finite("angle", angle), _checks.non_negative("spread", spread)
     )
@@ -293,6 +298,13 @@ def mmse_estimate_covariance(
         raise ValueError(f"covariance must be (..., M, M), got shape {matrix.shape}")
     energy = _checks.non_negative("pilot_energy", pilot_energy)[..., None, None]
     noise = _checks.positive("noise_variance", noise_variance)[..., None, None]
+    try:
+        np.broadcast_shapes(matrix.shape[:-2], energy.shape[:-2], noise.shape[:-2])
+    except ValueError as error:
+        raise ValueError(
+            f"pilot_energy {energy.shape[:-2]} and noise_variance {noise.shape[:-2]} must "
+            f"broadcast to the leading axes {matrix.shape[:-2]} of covariance"
+        ) from error
     size = np.abs(matrix).max(axis=(-2, -1), keepdims=True, initial=0.0)
     rounding = 1e-10 * matrix.shape[-1] * np.where(size > 0, size, 1.0)
     identity = np.eye(matrix.shape[-1])

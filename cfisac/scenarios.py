@@ -101,7 +101,8 @@ class MultistaticScene:
         If a shape does not fit, a number is out of range, an axis is not a unit vector, a beam is
         not Hermitian and positive semidefinite of trace one, a target stands on an access point,
         an access point has both roles without ``full_duplex``, or the waveform has cyclic
-        prefixes and a path is longer than they are.
+        prefixes and a path is longer than they are. Without prefixes any delay is accepted, also
+        one beyond the symbol up to which fan's operator (9) holds.
 
     Notes
     -----
@@ -137,30 +138,27 @@ class MultistaticScene:
     def __post_init__(self) -> None:
         """Refuse a scene that cannot be; keep copies that cannot change."""
         for name in ("transmitters", "receivers", "targets"):
-            self._keep(name, _points(name, getattr(self, name)))
+            _keep(self, name, _points(name, getattr(self, name)))
         for name, like in (
             ("transmit_axes", self.transmitters),
             ("receive_axes", self.receivers),
             ("velocities", self.targets),
         ):
-            self._keep(name, _points(name, getattr(self, name), len(like)))
+            _keep(self, name, _points(name, getattr(self, name), len(like)))
         for name in ("transmit_axes", "receive_axes"):
             _refuse_other_lengths(name, getattr(self, name))
-        self._keep("n_antennas", _one("n_antennas", self.n_antennas, _checks.count))
+        _keep(self, "n_antennas", _one("n_antennas", self.n_antennas, _checks.count))
         for name in (
             "carrier_frequency", "noise_variance", "transmit_gain", "receive_gain", "spacing",
         ):  # fmt: skip
-            self._keep(name, _one(name, getattr(self, name), _checks.positive))
-        rcs = _checks.non_negative("mean_rcs", self.mean_rcs)
-        if rcs.shape not in ((), (len(self.targets),)):
-            raise ValueError(f"mean_rcs must be one number or one per target, got {rcs.shape}")
-        self._keep("mean_rcs", rcs.copy() if rcs.ndim else float(rcs))
-        if not isinstance(self.full_duplex, bool):
+            _keep(self, name, _one(name, getattr(self, name), _checks.positive))
+        _keep(self, "mean_rcs", _cross_section(self.mean_rcs, len(self.targets)))
+        if not isinstance(self.full_duplex, bool | np.bool_):
             raise ValueError(f"full_duplex must be True or False, got {self.full_duplex!r}")
         _refuse_other_waveforms(self.waveform)
-        self._keep("beams", self._checked_beams())
+        _keep(self, "beams", self._checked_beams())
         if self.users is not None:
-            self._keep("users", _points("users", self.users, self.n_beams - len(self.targets)))
+            _keep(self, "users", _points("users", self.users, self.n_beams - len(self.targets)))
         self._refuse_impossible()
 
     @property
@@ -179,11 +177,6 @@ class MultistaticScene:
         there = _distances(self.transmitters, self.targets)
         back = _distances(self.receivers, self.targets)
         return (there[:, None] + back[None, :]) / constants.speed_of_light
-
-    def _keep(self, name: str, value: Any) -> None:
-        if isinstance(value, np.ndarray):
-            value.setflags(write=False)
-        object.__setattr__(self, name, value)
 
     def _checked_beams(self) -> ComplexArray:
         beams: ComplexArray = _checks.finite("beams", self.beams, complex).copy()
@@ -212,12 +205,7 @@ class MultistaticScene:
         for name in ("transmitters", "receivers"):
             if np.any(_distances(getattr(self, name), self.targets) == 0):
                 raise ValueError(f"targets must not stand on an access point of {name}")
-        prefix = getattr(self.waveform, "cp_duration", 0.0)
-        if prefix > 0 and np.any(self.delays > prefix):
-            raise ValueError(
-                f"targets must be so near that no path exceeds the cyclic prefix of {prefix:g} s; "
-                f"the longest takes {self.delays.max():g} s"
-            )
+        _refuse_late_echoes(self.waveform, self.delays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,15 +228,16 @@ class MonostaticScene:
         sigma^2 > 0 of each complex sample (W).
     transmit_power : float
         P_t > 0 per sample (W): on one subcarrier, if the samples are those of subcarriers.
-    mean_rcs : float
-        Mean radar cross section >= 0 (m^2).
+    mean_rcs : float or (U,)
+        Mean radar cross section of the targets, >= 0 (m^2).
     spacing : float
         Distance of neighbouring antennas in wavelengths, > 0.
 
     Raises
     ------
     ValueError
-        If a shape does not fit, a number is out of range, or a target stands on an access point.
+        If a shape does not fit, a number is out of range, a target stands on an access point, or
+        the waveform has cyclic prefixes and an echo takes longer than they do.
     """
 
     aps: Array
@@ -259,29 +248,25 @@ class MonostaticScene:
     carrier_frequency: float
     noise_variance: float
     transmit_power: float
-    mean_rcs: float = 1.0
+    mean_rcs: float | Array = 1.0
     spacing: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuse a scene that cannot be; keep copies that cannot change."""
         _refuse_other_waveforms(self.waveform)
-        kept: dict[str, Any] = {}
         for name in ("aps", "targets"):
-            kept[name] = _points(name, getattr(self, name))
-        kept["velocities"] = _points("velocities", self.velocities, len(kept["targets"]))
+            _keep(self, name, _points(name, getattr(self, name)))
+        _keep(self, "velocities", _points("velocities", self.velocities, len(self.targets)))
         antennas = _checks.count("n_antennas", self.n_antennas)
-        if antennas.shape not in ((), (len(kept["aps"]),)):
+        if antennas.shape not in ((), (len(self.aps),)):
             raise ValueError(f"n_antennas must be one number or one per AP, got {antennas.shape}")
-        kept["n_antennas"] = np.broadcast_to(antennas, len(kept["aps"])).copy()
+        _keep(self, "n_antennas", np.broadcast_to(antennas, len(self.aps)).copy())
         for name in ("carrier_frequency", "noise_variance", "transmit_power", "spacing"):
-            kept[name] = _one(name, getattr(self, name), _checks.positive)
-        kept["mean_rcs"] = _one("mean_rcs", self.mean_rcs, _checks.non_negative)
-        if np.any(_distances(kept["aps"], kept["targets"]) == 0):
+            _keep(self, name, _one(name, getattr(self, name), _checks.positive))
+        _keep(self, "mean_rcs", _cross_section(self.mean_rcs, len(self.targets)))
+        if np.any(_distances(self.aps, self.targets) == 0):
             raise ValueError("targets must not stand on an access point")
-        for name, value in kept.items():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-            object.__setattr__(self, name, value)
+        _refuse_late_echoes(self.waveform, self.delays)
 
     @property
     def wavelength(self) -> float:
@@ -289,11 +274,19 @@ class MonostaticScene:
         return constants.speed_of_light / self.carrier_frequency
 
     @property
+    def delays(self) -> Array:
+        """Delay of every echo, there and back, (L, U) in seconds."""
+        return 2 * _distances(self.aps, self.targets) / constants.speed_of_light
+
+    @property
     def snr(self) -> Array:
         """Mean SNR of one sample of one antenna, (L, U), with a beam matched to the target.
 
         ``P_t |chi|^2 E|alpha|^2 / sigma^2``: liu's steering vectors do not have unit norm, so a
-        unit-norm matched precoder gains ``|chi|^2 = N_A`` (liu (1)-(3)).
+        unit-norm matched precoder gains ``|chi|^2 = N_A`` (liu (1)-(3)). As printed, liu takes the
+        root of a complex Gaussian, so that ``|alpha|^2`` has a Rayleigh law, whose mean would be
+        ``sqrt(pi) / 2`` of its root mean square; here ``E|alpha|^2`` is ``mean_rcs`` times the
+        attenuation squared.
         """
         distance = _distances(self.aps, self.targets)
         loss = self.mean_rcs * propagation.radar_gain(distance, distance, self.wavelength)
@@ -303,13 +296,13 @@ class MonostaticScene:
 
 def fan_scene(
     rng: np.random.Generator,
-    n_aps: int = 32,
-    n_targets: int = 2,
-    n_users: int = 10,
-    n_antennas: int = 16,
+    n_aps: int = FAN_TABLE["n_aps"],
+    n_targets: int = FAN_TABLE["n_targets"],
+    n_users: int = FAN_TABLE["n_users"],
+    n_antennas: int = FAN_TABLE["n_antennas"],
     *,
     waveform: Waveform | None = None,
-    mean_rcs: ArrayLike = 1.0,
+    mean_rcs: ArrayLike = FAN_TABLE["mean_rcs"],
     max_speed: float = FAN_TABLE["max_speed"],
     side: float = FAN_TABLE["side"],
     carrier_frequency: float = FAN_TABLE["carrier_frequency"],
@@ -320,7 +313,7 @@ def fan_scene(
     gain_db: float = 3.0,
     pointing_error: float = 1.0,
     min_distance: float = 10.0,
-    max_delay: float = 2e-6,
+    max_delay: float | None = None,
     n_paths: int = 4,
     angle_spread: float = np.pi / 12,
     path_sector: float = np.pi / 3,
@@ -360,16 +353,18 @@ def fan_scene(
     min_distance : float
         Users and targets stand at least this far from every access point (m), users never
         nearer than the 10 m from which the path loss model holds. Not in the table.
-    max_delay : float
-        Targets are drawn until no path takes longer (s). The default is one symbol of the
-        table's frame, up to which fan's operator (9) holds. Not in the table.
+    max_delay : float, optional
+        Targets are drawn until no path takes longer (s). By default 2 us, one symbol of the
+        table's frame, up to which fan's operator (9) holds; less if the symbol, or the cyclic
+        prefix, of ``waveform`` is shorter. Not in the table.
     n_paths, angle_spread, path_sector : int, float, float
         Paths to a user: the first comes from the user's direction, the others from within
         ``path_sector`` (rad) of it, each with Gaussian local scattering of that spread (rad);
         path i has a share proportional to e^-i of the power that the urban microcell model
         without line of sight leaves. Not in the table.
     pilot_energy : float
-        Of a user's pilot (W times samples): 0.1 W over 128 samples. Not in the table.
+        Of a user's pilot (W times samples), > 0 if there are users: 0.1 W over 128 samples. Not
+        in the table.
 
     Returns
     -------
@@ -389,12 +384,21 @@ def fan_scene(
         ("n_receivers", 1 if n_receivers is None else n_receivers, 1),
     ):  # fmt: skip
         _one(name, value, _checks.count, fewest)
+    if waveform is None:
+        per_subcarrier = FAN_TABLE["bandwidth"] / FAN_TABLE["n_subcarriers"]
+        waveform = waveforms.OTFS(
+            FAN_TABLE["n_subcarriers"], FAN_TABLE["n_symbols"], per_subcarrier
+        )
+    _refuse_other_waveforms(waveform)
+    if max_delay is None:
+        max_delay = min(2e-6, getattr(waveform, "cp_duration", 0.0) or waveform.symbol_period)
     for name, number in (("side", side), ("max_delay", max_delay)):
         _one(name, number, _checks.positive)
+    _one("pilot_energy", pilot_energy, _checks.positive if n_users else _checks.non_negative)
     for name, number in (
         ("max_speed", max_speed), ("pointing_error", pointing_error),
         ("min_distance", min_distance), ("path_sector", path_sector),
-        ("angle_spread", angle_spread), ("pilot_energy", pilot_energy),
+        ("angle_spread", angle_spread),
     ):  # fmt: skip
         _one(name, number, _checks.non_negative)
     aps = rng.uniform(0, side, (n_aps, 2))
@@ -419,16 +423,18 @@ def fan_scene(
     velocities = speed * _directions(rng.uniform(0, 2 * np.pi, n_targets))
     rough = targets + pointing_error * rng.normal(size=targets.shape)
 
-    sensing = sensing_beams(aps[sends], axes[sends], rough, n_antennas)
-    angle = _local_angle(aps[sends], axes[sends], users)[..., None] + turns[sends]
-    estimate = propagation.mmse_estimate_covariance(
-        _path_covariances(
-            angle, _distances(aps[sends], users), n_antennas, angle_spread, carrier_frequency
-        ),
-        pilot_energy,
-        noise_variance,
-    ).sum(axis=-3)
-    data = estimate / np.trace(estimate, axis1=-2, axis2=-1).real[..., None, None]
+    beams = sensing_beams(aps[sends], axes[sends], rough, n_antennas)
+    if n_users:
+        angle = _local_angle(aps[sends], axes[sends], users)[..., None] + turns[sends]
+        estimate = propagation.mmse_estimate_covariance(
+            _path_covariances(
+                angle, _distances(aps[sends], users), n_antennas, angle_spread, carrier_frequency
+            ),
+            pilot_energy,
+            noise_variance,
+        ).sum(axis=-3)
+        data = estimate / np.trace(estimate, axis1=-2, axis2=-1).real[..., None, None]
+        beams = np.concatenate([beams, data], axis=1)
     gain = float(propagation.from_decibel(_one("gain_db", gain_db, _checks.finite)))
     return MultistaticScene(
         transmitters=aps[sends],
@@ -438,8 +444,8 @@ def fan_scene(
         targets=targets,
         velocities=velocities,
         n_antennas=n_antennas,
-        beams=np.concatenate([sensing, data], axis=1),
-        waveform=waveforms.OTFS(128, 128, 500e3) if waveform is None else waveform,
+        beams=beams,
+        waveform=waveform,
         carrier_frequency=carrier_frequency,
         noise_variance=noise_variance,
         mean_rcs=np.array(mean_rcs),
@@ -648,13 +654,38 @@ def _points(name: str, value: ArrayLike, number: int | None = None) -> Array:
 
 
 def _refuse_other_lengths(name: str, axes: Array) -> None:
-    if np.any(np.abs(np.linalg.norm(axes, axis=-1) - 1) > 1e-9):
-        raise ValueError(f"{name} must be unit vectors")
+    length = np.linalg.norm(axes, axis=-1)
+    if np.any(np.abs(length - 1) > 1e-9):
+        worst = length[np.argmax(np.abs(length - 1))]
+        raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
 
 
 def _refuse_other_waveforms(waveform: Any) -> None:
     if not isinstance(waveform, Waveform):
         raise ValueError(f"waveform must be an OTFS or an OFDM, got {waveform!r}")
+
+
+def _refuse_late_echoes(waveform: Waveform, delays: Array) -> None:
+    prefix = getattr(waveform, "cp_duration", 0.0)
+    if prefix > 0 and np.any(delays > prefix):
+        raise ValueError(
+            f"targets must be so near that no path exceeds the cyclic prefix of {prefix:g} s; "
+            f"the longest takes {delays.max():g} s"
+        )
+
+
+def _cross_section(mean_rcs: ArrayLike, n_targets: int) -> float | Array:
+    rcs = _checks.non_negative("mean_rcs", mean_rcs)
+    if rcs.shape not in ((), (n_targets,)):
+        raise ValueError(f"mean_rcs must be one number or one per target, got {rcs.shape}")
+    return rcs.copy() if rcs.ndim else float(rcs)
+
+
+def _keep(scene: Any, name: str, value: Any) -> None:
+    """Set a field of a frozen scene; nobody can write to its arrays."""
+    if isinstance(value, np.ndarray):
+        value.setflags(write=False)
+    object.__setattr__(scene, name, value)
 
 
 def _distances(origins: Array, points: Array) -> Array:

@@ -294,7 +294,8 @@ def test_local_scattering_is_the_mean_of_random_waves():
     [
         ((0, 0.1, 0.1), "n_antennas"), ((2.5, 0.1, 0.1), "n_antennas"),
         ((4, np.nan, 0.1), "angle"), ((4, 0.1, -0.1), "spread"), ((4, 0.1, np.inf), "spread"),
-        ((4, 0.1, 0.1, 0), "spacing"),
+        ((4, 0.1, 0.1, 0), "spacing"), (([4, 8], 0.1, 0.1), "n_antennas"),
+        ((4, 0.1, 0.1, [0.5, 1]), "spacing"),
     ],
 )  # fmt: skip
 def test_local_scattering_refuses(arguments, name):
@@ -370,6 +371,8 @@ def test_estimate_covariance_broadcasts():
         (([[1, 2], [0, 1]], 1, 1), "covariance"), (([[1, 2], [2, 1]], 1, 1), "covariance"),
         (([[1, 0], [0, -1]], 1, 1), "covariance"), (([[np.nan]], 1, 1), "covariance"),
         (([[1]], -1, 1), "pilot_energy"), (([[1]], 1, 0), "noise_variance"),
+        (([[1, 0], [0, -1e-6]], 1, 1), "covariance"), ((np.eye(3)[[[0, 1, 2]] * 3], [1, 2], 1),
+                                                       "pilot_energy"),
     ],
 )  # fmt: skip
 def test_estimate_covariance_refuses(arguments, name):
@@ -400,6 +403,7 @@ def test_decibels_there_and_back(level):
     ("function", "arguments", "name"),
     [
         (propagation.decibel, (0,), "ratio"), (propagation.from_decibel, (np.inf,), "level"),
+        (propagation.from_decibel, (5000,), "level"),
         (propagation.from_dbm, ("-89",), "level"), (propagation.noise_power, (0,), "bandwidth"),
         (propagation.noise_power, (1, -1), "noise_figure_db"),
         (propagation.noise_power, (1, 0, 0), "temperature"),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import constants, stats
+from scipy.optimize import least_squares
 
 from cfisac import propagation, scenarios
 from cfisac.waveforms import OFDM, OTFS, FlatSpectrum
@@ -210,6 +211,80 @@ def test_further_paths_are_weaker_and_stay_in_their_sector():
     np.testing.assert_allclose(straight.beams, one.beams, atol=1e-9)
 
 
+def test_the_second_path_is_uniform_in_its_sector():
+    """Two sharp paths: what their plane has beside the first must be parallel to the second's."""
+    drawn = scene(7, n_users=10, n_paths=2, angle_spread=0.0, path_sector=0.1, pilot_energy=1e9)
+    trial, found = np.linspace(-0.4, 0.4, 801), []
+    for p, (origin, axis) in enumerate(zip(drawn.transmitters, drawn.transmit_axes, strict=True)):
+        for q, user in enumerate(drawn.users):
+            sine = (user - origin) @ axis / np.linalg.norm(user - origin)
+            if abs(sine) > 0.8:  # beyond the end of the array a sector folds back
+                continue
+            angle = np.arcsin(sine) + np.append(0, trial)
+            a = np.exp(1j * np.pi * np.outer(np.sin(angle), np.arange(16))) / 4
+            first, others = a[0], a[1:] - np.outer(a[1:] @ a[0].conj(), a[0])
+            size = np.linalg.norm(others, axis=1)
+            plane = np.linalg.eigh(drawn.beams[p, 2 + q])[1][:, -2:]
+            beside = plane @ (plane.conj().T @ first[::-1])  # any vector of the plane
+            beside -= first * (first.conj() @ beside)
+            beside /= np.linalg.norm(beside)
+            share = np.abs(others.conj() @ beside) / np.where(size > 0.02, size, np.inf)
+            found.append(trial[np.argmax(share)])
+    assert len(found) > 100
+    assert np.abs(found).max() < 0.102
+    assert stats.kstest(found, stats.uniform(-0.1, 0.2).cdf).pvalue > 1e-4
+
+
+def test_users_are_everywhere_and_keep_their_distance():
+    drawn = [scene(seed, n_targets=1, min_distance=20.0) for seed in range(30)]
+    users = np.concatenate([each.users for each in drawn])
+    assert stats.kstest(users[:, 0], stats.uniform(0, 300).cdf).pvalue > 1e-4
+    assert stats.kstest(users[:, 1], stats.uniform(0, 300).cdf).pvalue > 1e-4
+    for each in drawn:
+        aps = np.concatenate([each.transmitters, each.receivers])
+        assert np.linalg.norm(each.users[:, None] - aps, axis=-1).min() >= 20
+
+
+def test_every_target_has_its_own_speed_and_one_rough_place_for_all_transmitters():
+    drawn = scene(2, pointing_error=3.0)
+    speed = np.linalg.norm(drawn.velocities, axis=-1)
+    assert abs(speed[0] - speed[1]) > 1e-3
+
+    # The place in which the beams of two transmitters meet is where all others point, too.
+    def phases(place, p):
+        along = electrical_angle(drawn.transmitters[p], drawn.transmit_axes[p], place)
+        return np.angle(drawn.beams[p, 0, 1, 0] * np.exp(-1j * along))
+
+    everyone = range(len(drawn.transmitters))
+    fit = least_squares(lambda place: [phases(place, p) for p in everyone], drawn.targets[0])
+    assert np.abs(fit.fun).max() < 1e-6
+    assert np.linalg.norm(fit.x - drawn.targets[0]) > 0.1
+
+
+def test_what_is_asked_for_is_in_the_scene():
+    drawn = scene(n_aps=8, noise_variance=2e-12, carrier_frequency=10e9, mean_rcs=[1.0, 4.0])
+    assert drawn.noise_variance == 2e-12
+    assert drawn.wavelength == pytest.approx(constants.speed_of_light / 10e9)
+    assert drawn.mean_rcs.tolist() == [1, 4]
+    assert scene(carrier_frequency=120e9, n_users=0).carrier_frequency == 120e9
+    assert scene(n_users=0, pilot_energy=0).beams.shape[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("waveform", "limit", "side"),
+    [
+        (OTFS(16, 16, 1e6), 1e-6, 150), (OTFS(16, 16, 100e3), 2e-6, 300),
+        (OFDM(16, 16, 1e6, 0.8e-6), 0.8e-6, 150),
+    ],
+)  # fmt: skip
+def test_paths_are_no_longer_than_a_symbol_or_its_prefix(waveform, limit, side):
+    longest = [
+        scene(seed, n_aps=8, n_targets=1, n_users=0, waveform=waveform, side=side).delays.max()
+        for seed in range(40)
+    ]
+    assert 0.7 * limit < max(longest) <= limit
+
+
 def test_equal_seeds_share_what_does_not_depend_on_the_change():
     base = scene()
     for change in ({"n_antennas": 8}, {"mean_rcs": 5.0}, {"gain_db": 0.0}):
@@ -253,6 +328,7 @@ def test_number_of_receivers_and_full_duplex():
         ({"max_speed": -1}, "max_speed"), ({"pointing_error": np.nan}, "pointing_error"),
         ({"min_distance": -1}, "min_distance"), ({"path_sector": "wide"}, "path_sector"),
         ({"angle_spread": -0.1}, "angle_spread"), ({"pilot_energy": -1}, "pilot_energy"),
+        ({"pilot_energy": 0}, "pilot_energy"), ({"pilot_energy": -1, "n_users": 0}, "pilot_energy"),
         ({"noise_variance": 0}, "noise_variance"), ({"mean_rcs": -1}, "mean_rcs"),
         ({"carrier_frequency": 0.1e9}, "carrier_frequency"), ({"gain_db": [1, 2]}, "gain_db"),
         ({"waveform": FlatSpectrum(1e6)}, "waveform"),
@@ -302,7 +378,10 @@ def test_replace_checks_again():
 
 
 # Trace two; not Hermitian; an eigenvalue below zero.
-NOT_BEAMS = [np.eye(2), np.array([[0.5, 0.2], [0.0, 0.5]]), np.diag([1.5, -0.5])]
+NOT_BEAMS = [
+    np.eye(2), np.array([[0.5, 0.2], [0.0, 0.5]]), np.diag([1.5, -0.5]),
+    np.diag([1 + 1e-6, -1e-6]),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -311,7 +390,9 @@ NOT_BEAMS = [np.eye(2), np.array([[0.5, 0.2], [0.0, 0.5]]), np.diag([1.5, -0.5])
         ({"transmitters": [[0, 0, 0]]}, "transmitters"), ({"receivers": []}, "receivers"),
         ({"receivers": [[np.nan, 0]]}, "receivers"), ({"transmit_axes": [[1, 0]]}, "transmit_axes"),
         ({"transmit_axes": [[1, 0], [1, 1]]}, "transmit_axes"),
-        ({"receive_axes": [[0, 0]]}, "receive_axes"), ({"velocities": [[0, 0]]}, "velocities"),
+        ({"receive_axes": [[0, 0]]}, "receive_axes"),
+        ({"receive_axes": [[0, 1 + 1e-7]]}, "receive_axes must be unit vectors.*1.0000001"),
+        ({"velocities": [[0, 0]]}, "velocities"),
         ({"n_antennas": 3}, "beams"), ({"n_antennas": 0}, "n_antennas"),
         ({"n_antennas": [2]}, "n_antennas"),
         ({"beams": np.broadcast_to(np.eye(2) / 2, (2, 1, 2, 2))}, "beams"),
@@ -337,6 +418,14 @@ def test_a_scene_accepts_prefixes_that_are_long_enough():
     longest = small().delays.max()
     assert small(waveform=OFDM(8, 8, 500e3, longest)).waveform.cp_duration == longest
     assert small(waveform=OFDM(8, 8, 500e3)).waveform.cp_duration == 0  # ideal, no prefix
+    assert small(full_duplex=np.True_, receivers=[[0, 0]]).full_duplex
+
+
+def test_the_longest_path_of_all_decides_about_the_prefix():
+    by_target = small().delays.max(axis=(0, 1))
+    assert by_target.min() < by_target.max()
+    with pytest.raises(ValueError, match="cyclic prefix"):
+        small(waveform=OFDM(8, 8, 500e3, by_target.mean()))
 
 
 # ------------------------------------------------------------------------------- power shares
@@ -353,6 +442,12 @@ def test_equal_power_is_the_rule_of_the_source():
     assert (scenarios.equal_power(drawn, 0) == 0).all()
     with pytest.raises(ValueError, match="total_power"):
         scenarios.equal_power(drawn, -1)
+
+
+def test_sensing_beams_of_another_spacing():
+    beam = scenarios.sensing_beams([[0, 0]], [[0.6, 0.8]], [[30, 10]], 4, 0.25)[0, 0]
+    omega = electrical_angle(np.zeros(2), np.array([0.6, 0.8]), np.array([30, 10]), 0.25)
+    assert power_towards(beam, omega) == pytest.approx(1)
 
 
 def test_sensing_beams_refuse():
@@ -399,6 +494,12 @@ def test_liu_snr_by_hand():
     assert propagation.decibel(drawn.snr[0, 0]) == pytest.approx(-9.9, abs=0.1)
     uneven = replace(drawn, n_antennas=[4, 8, 8, 12])
     np.testing.assert_allclose(uneven.snr[:, 0] / drawn.snr[:, 0], [0.5, 1, 1, 1.5])
+    louder = replace(drawn, mean_rcs=2.0, transmit_power=drawn.transmit_power / 4)
+    np.testing.assert_allclose(louder.snr, drawn.snr / 2)
+    two = replace(drawn, targets=[[175, 175]] * 2, velocities=np.ones((2, 2)), mean_rcs=[1, 3])
+    np.testing.assert_allclose(two.snr, drawn.snr * [1, 3])
+    assert two.delays.shape == (4, 2)
+    np.testing.assert_allclose(two.delays, 2 * distance / constants.speed_of_light)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +510,8 @@ def test_liu_snr_by_hand():
         ({"velocities": [[0, 0], [1, 1]]}, "velocities"), ({"waveform": "OFDM"}, "waveform"),
         ({"noise_variance": 0}, "noise_variance"), ({"transmit_power": 0}, "transmit_power"),
         ({"carrier_frequency": -1}, "carrier_frequency"), ({"mean_rcs": -1}, "mean_rcs"),
-        ({"spacing": np.inf}, "spacing"),
+        ({"spacing": np.inf}, "spacing"), ({"mean_rcs": [1, 2]}, "mean_rcs"),
+        ({"targets": [[5000, 0]]}, "cyclic prefix"),
     ],
 )  # fmt: skip
 def test_monostatic_scene_refuses(changes, name):
