@@ -68,7 +68,7 @@ def must_broadcast(**leading: tuple[int, ...]) -> tuple[int, ...]:
         return np.broadcast_shapes(*leading.values())
     except ValueError as error:
         *first, last = leading
-        shapes = ", ".join(str(shape) for shape in leading.values())
+        shapes = ", ".join(f"{name} {shape}" for name, shape in leading.items())
         raise ValueError(
             f"{', '.join(first)} and {last} must broadcast over their leading axes, got {shapes}"
         ) from error

@@ -48,8 +48,8 @@ def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array,
         coincides with its anchor: there is no direction then. So does one that is so near that
         the square of the distance is zero as a floating-point number.
     """
-    position, anchor = _points("position", position), _points("anchor", anchor)
-    _must_broadcast(position=position.shape[:-1], anchor=anchor.shape[:-1])
+    position, anchor = _checks.points("position", position), _checks.points("anchor", anchor)
+    _checks.must_broadcast(position=position.shape[:-1], anchor=anchor.shape[:-1])
     return _sight(position, anchor, "anchor")
 
 
@@ -82,8 +82,8 @@ def toa_aoa(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array]:
     An angle measured from the broadside of an array differs from the bearing by a constant, so
     its gradient is the same, or, counted clockwise, its negative.
     """
-    position, aps = _points("position", position), _points("aps", aps)
-    _must_broadcast(position=position.shape[:-1], aps=aps.shape[:-1])
+    position, aps = _checks.points("position", position), _checks.points("aps", aps)
+    _checks.must_broadcast(position=position.shape[:-1], aps=aps.shape[:-1])
     distance, unit, across = _sight(position, aps, "aps")
     bearing = np.arctan2(unit[..., 1], unit[..., 0])
     parameters = np.stack([distance / speed_of_light, bearing], axis=-1)
@@ -129,10 +129,10 @@ def monostatic(
         If an argument is not finite or out of range, ``axes`` are not unit vectors, the shapes do
         not broadcast, or ``position`` coincides with one of ``aps``.
     """
-    position, velocity = _points("position", position), _points("velocity", velocity)
-    aps, axes = _points("aps", aps), _unit_vectors("axes", axes)
+    position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
+    aps, axes = _checks.points("aps", aps), _unit_vectors("axes", axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
-    shape = _must_broadcast(
+    shape = _checks.must_broadcast(
         position=position.shape[:-1],
         velocity=velocity.shape[:-1],
         aps=aps.shape[:-1],
@@ -202,14 +202,14 @@ def bistatic(
     shortest possible, and its gradient and the Doppler shift vanish (up to rounding). On the
     axis of an array the gradient of its electrical angle vanishes.
     """
-    position, velocity = _points("position", position), _points("velocity", velocity)
-    transmitters = _points("transmitters", transmitters)
-    receivers = _points("receivers", receivers)
+    position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
+    transmitters = _checks.points("transmitters", transmitters)
+    receivers = _checks.points("receivers", receivers)
     transmit_axes = _unit_vectors("transmit_axes", transmit_axes)
     receive_axes = _unit_vectors("receive_axes", receive_axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
     kappa = 2 * np.pi * _checks.positive("spacing", spacing)
-    shape = _must_broadcast(
+    shape = _checks.must_broadcast(
         position=position.shape[:-1],
         velocity=velocity.shape[:-1],
         transmitters=transmitters.shape[:-1],
@@ -262,26 +262,10 @@ def _dot(left: Array, right: Array) -> Array:
     return np.sum(left * right, axis=-1)
 
 
-def _points(name: str, value: ArrayLike) -> Array:
-    points = _checks.finite(name, value)
-    if points.ndim < 1 or points.shape[-1] != 2:
-        raise ValueError(f"{name} must have shape (..., 2), got {points.shape}")
-    return points
-
-
 def _unit_vectors(name: str, value: ArrayLike) -> Array:
-    vectors = _points(name, value)
+    vectors = _checks.points(name, value)
     length = np.hypot(vectors[..., 0], vectors[..., 1])
     if not np.all(np.abs(length - 1) <= _UNIT):
         worst = length.flat[np.argmax(np.abs(length - 1))]
         raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
     return vectors
-
-
-def _must_broadcast(**leading: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the leading axes together; refuse arguments that do not fit each other."""
-    try:
-        return np.broadcast_shapes(*leading.values())
-    except ValueError as error:
-        shapes = ", ".join(f"{name} {shape}" for name, shape in leading.items())
-        raise ValueError(f"leading axes must broadcast, got {shapes}") from error
