@@ -53,7 +53,7 @@ def state_efim(
         N_A >= 1 of each AP. One antenna tells nothing about the angle.
     snr : (..., L) or scalar float
         ``|a_l|^2 / sigma^2 >= 0`` per sample: per antenna, subcarrier and symbol. Zero is an AP
-        that hears nothing.
+        that hears nothing. A :class:`cfisac.scenarios.MonostaticScene` has it as ``snr.T``.
     waveform : OFDM or OTFS
         Its delay-Doppler covariance and the number of its samples count. With OFDM the model is
         liu (1): the Doppler shift turns the phase from symbol to symbol, not within one.
@@ -145,7 +145,9 @@ def joint_efim(
     Nothing of size N_A N_c N_s is built: an inner product of two echoes is a product of three
     sums, over antennas, subcarriers and symbols. An echo of amplitude zero still has its unknown
     gain. Where two echoes are exactly equal the information is larger than close by: shifting
-    gain from one to the other then changes nothing, so not knowing it takes nothing away.
+    gain from one to the other then changes nothing, so not knowing it takes nothing away. Echoes
+    so close that the bound is hundreds of times that of one target alone lose their digits. A
+    target that nobody hears still costs the others up to its unknown gains: leave it out.
     """
     if not isinstance(waveform, OFDM):
         raise ValueError("waveform must be OFDM, whose echoes are products of three factors")
@@ -173,7 +175,8 @@ def joint_efim(
     seen = (2 * samples)[..., None, None] * seen
     seen = seen.reshape(*seen.shape[:-2], n_targets, 3, n_targets, 3)
     states = np.einsum("...luia,...luivj,...lvjb->...uavb", jacobian, seen, jacobian)
-    return _symmetric(states.reshape(*states.shape[:-4], 4 * n_targets, 4 * n_targets))
+    efim = _symmetric(states.reshape(*states.shape[:-4], 4 * n_targets, 4 * n_targets))
+    return _without_negative(efim)
 
 
 def position_bound(efim: ArrayLike) -> Array:
@@ -258,7 +261,7 @@ def _without_gains(
         both[..., j, :, i] = both[..., i, :, j]
     # Equal echoes: gain shifted from one to the other changes nothing and takes nothing away.
     values, vectors = np.linalg.eigh(gram)
-    unseen = values <= 8 * n * np.finfo(float).eps * values[..., -1:]
+    unseen = values <= 32 * n * np.finfo(float).eps * values[..., -1:]
     gram = gram + (vectors * unseen[..., None, :]) @ np.swapaxes(vectors, -1, -2)
     pairs = np.conj(amplitudes)[..., :, None] * amplitudes[..., None, :]
     both = both * pairs.real[..., :, None, :, None]
@@ -272,6 +275,19 @@ def _without_gains(
         fim[..., part, : 3 * n] = coupling
         fim[..., : 3 * n, part] = np.swapaxes(coupling, -1, -2)
     return fisher.equivalent_fim(fim, n_keep=3 * n)
+
+
+def _without_negative(efim: Array) -> Array:
+    """Set to zero the negative eigenvalues that rounding leaves where echoes nearly coincide."""
+    scale = np.sqrt(np.diagonal(efim, axis1=-2, axis2=-1))
+    scale = np.where(scale > 0, scale, 1.0)
+    outer = scale[..., :, None] * scale[..., None, :]
+    values, vectors = np.linalg.eigh(efim / outer)
+    if not np.any(values < 0):
+        return efim
+    kept = np.clip(values, 0, None)[..., None, :]
+    clipped = _symmetric((vectors * kept) @ np.swapaxes(vectors, -1, -2)) * outer
+    return np.where(np.any(values < 0, axis=-1)[..., None, None], clipped, efim)
 
 
 def _arrays(n_antennas: ArrayLike, spacing: float) -> tuple[NDArray[np.int64], float]:

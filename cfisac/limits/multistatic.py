@@ -1,7 +1,9 @@
 """Position bounds of targets seen by many transmitters and receivers (fan).
 
-Transmitter p sends the beams q = 1 .. B with powers ``eta_pq``; their symbols are independent and
-known to the central unit. By way of target t they reach receiver r as one path, whose mean is::
+Transmitter p sends the beams q = 1 .. B with powers ``eta_pq``; their symbols are known to the
+central unit, independent of each other and of those of other transmitters, with mean zero (fan
+(13) lets all transmitters send the same symbols, which couples their paths a little). By way of
+target t they reach receiver r as one path, whose mean is::
 
     beta_prt (h_r h_t^T (x) Psi(tau, nu)) s_p,      E{s_p s_p^H} = V_p^* (x) I,
 
@@ -68,7 +70,7 @@ def beam_gains(transmit_angle: ArrayLike, beam_covariance: ArrayLike) -> tuple[A
     """
     omega = _checks.finite("transmit_angle", transmit_angle)
     covariance = _hermitian("beam_covariance", beam_covariance)
-    _must_broadcast(transmit_angle=omega.shape, beam_covariance=covariance.shape[:-2])
+    _checks.must_broadcast(transmit_angle=omega.shape, beam_covariance=covariance.shape[:-2])
     return _beam_gains(omega, covariance)
 
 
@@ -84,8 +86,8 @@ def path_fim(
     """FIM of (omega_r, omega_t, tau, nu, Re beta, Im beta) of one path (fan_conf (14)-(17)).
 
     Every entry is a receive factor times a transmit factor times a signal factor: fan_conf
-    Appendix A with its signs mended. For arrays that turn like fan's, give ``-transmit_angle`` and
-    change the signs of the first two rows and columns.
+    Appendix A, for the transmit convention of (13). For arrays that turn like fan's, give
+    ``-transmit_angle`` and change the signs of the first two rows and columns.
 
     Parameters
     ----------
@@ -118,6 +120,8 @@ def path_fim(
     gain, omega, covariance, noise, n_receive = _path(
         gain, transmit_angle, beam_covariance, noise_variance, n_receive_antennas
     )
+    delay = _checks.non_negative("delay", delay)
+    _checks.must_broadcast(gain=gain.shape, delay=delay.shape)
     index = np.arange(n_receive)
     receive = np.array([[1, 1j * index.mean()], [-1j * index.mean(), np.mean(index**2)]])
     response, slope = _response(omega, covariance.shape[-1])
@@ -330,6 +334,8 @@ def peb(
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
     """
+    if bound not in ("exact", "approximate", "joint"):
+        raise ValueError(f"bound must be 'exact', 'approximate' or 'joint', got {bound!r}")
     if bound != "joint":
         return fisher.position_error_bound(position_efim(scene, power, bound, gains))
     if gains is None:
@@ -382,7 +388,8 @@ def position_map(
     points = _checks.finite("points", points)
     if points.ndim < 1 or points.shape[-1] != 2:
         raise ValueError(f"points must have shape (..., 2), got {points.shape}")
-    if isinstance(target, bool) or target not in range(len(scene.targets)):
+    whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
+    if not whole or target not in range(len(scene.targets)):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
     if bound == "exact":
         covariance = np.einsum("pq,pqij->pij", power, scene.beams)
@@ -698,8 +705,10 @@ def _path(
     noise = _checks.positive("noise_variance", noise_variance)
     n_receive = covariance.shape[-1]
     if n_receive_antennas is not None:
-        (n_receive,) = _checks.count("n_receive_antennas", n_receive_antennas).reshape(1).tolist()
-    _must_broadcast(
+        if np.ndim(n_receive_antennas) != 0:
+            raise ValueError("n_receive_antennas must be one number, not an array")
+        n_receive = _checks.count("n_receive_antennas", n_receive_antennas).item()
+    _checks.must_broadcast(
         gain=gain.shape,
         transmit_angle=omega.shape,
         beam_covariance=covariance.shape[:-2],
@@ -724,11 +733,3 @@ def _hermitian(name: str, value: ArrayLike) -> ComplexArray:
     if wrong:
         raise ValueError(f"{name} must be Hermitian and positive semidefinite")
     return matrix
-
-
-def _must_broadcast(**leading: tuple[int, ...]) -> None:
-    try:
-        np.broadcast_shapes(*leading.values())
-    except ValueError as error:
-        shapes = ", ".join(f"{name} {shape}" for name, shape in leading.items())
-        raise ValueError(f"leading axes must broadcast, got {shapes}") from error

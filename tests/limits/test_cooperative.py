@@ -205,6 +205,11 @@ def test_an_unknown_gain_leaves_variances_and_no_cross_terms(first):
     assert (left - expected).applyfunc(sp.simplify) == sp.zeros(3)
 
 
+def test_cross_terms_are_half_for_a_known_gain_and_none_for_an_unknown_one():
+    test_printed_sums_are_half_the_information_for_a_known_gain()
+    test_an_unknown_gain_leaves_variances_and_no_cross_terms(1)
+
+
 def test_the_printed_density_is_none_for_complex_samples():
     """liu (54), (56): over the plane it integrates to (2 pi sigma^2)^(1/2) per AP; mended, to 1."""
     sigma, radius = sp.symbols("sigma r", positive=True)
@@ -814,3 +819,18 @@ def test_bounds_refuse_other_matrices(bound, efim):
         bound(efim)
     with pytest.raises(ValueError, match="efim must be finite"):
         bound(np.full((4, 4), np.nan))
+
+
+def test_close_echoes_of_random_phase_give_bounds_and_no_crash():
+    """From one metre down to a micrometre: valid input is never refused."""
+    rng = np.random.default_rng(77)
+    wave = OFDM(128, 128, 30e3, 0.5e-3 / 14 - 1 / 30e3)
+    aps = np.array([[0.0, 0.0], [350.0, 0.0], [0.0, 350.0], [350.0, 350.0]])
+    for gap in np.geomspace(1, 1e-6, 13):
+        places = np.array([[155.0, 165.0], [155.0 + gap, 165.0]])
+        turn = np.exp(2j * np.pi * rng.random((2, 4)))
+        for amplitudes in (turn, np.ones((2, 4))):
+            efim = cooperative.joint_efim(
+                places, np.full((2, 2), 60.0), aps, 8, amplitudes, wave, 3.5e9
+            )
+            assert not np.any(np.isnan(cooperative.position_bound(efim)))

@@ -790,3 +790,21 @@ def test_impossible_places_are_refused():
     assert np.all(np.isfinite(multistatic.peb(replace(scene, full_duplex=True, **both), 1.0)))
     with pytest.raises(ValueError, match="cyclic prefix"):
         replace(scene, waveform=OFDM(16, 16, 1e6, 1e-7))
+
+
+def test_bad_input_of_a_path_and_of_the_bound_is_named():
+    frame, beams = OFDM(4, 3, 30e3, 5e-6), np.eye(3) / 3
+    for arguments, name in (
+        ({"delay": -5.0}, "delay"),
+        ({"delay": [0.0, 1e-6, 2e-6], "gain": [1.0, 2.0]}, "delay"),
+        ({"n_receive_antennas": [3, 4]}, "n_receive_antennas"),
+    ):
+        given = {"gain": 1.0, "delay": 0.0, "n_receive_antennas": 3, **arguments}
+        gain = given.pop("gain")
+        with pytest.raises(ValueError, match=name):
+            multistatic.path_fim(gain, 0.3, beams, frame, 1.0, **given)
+    scene = fan_scene(np.random.default_rng(1), n_targets=1, n_users=1)
+    with pytest.raises(ValueError, match=r"bound must be .*'joint'"):
+        multistatic.peb(scene, 0.1, "foo")
+    with pytest.raises(ValueError, match="target must be"):
+        multistatic.position_map(scene, 0.1, np.array([50.0, 50.0]), target=0.0)

@@ -75,13 +75,19 @@ class Path:
         """Array response of fan_conf (11)."""
         return np.exp(-1j * omega * np.arange(self.n_antennas)) / np.sqrt(self.n_antennas)
 
-    def echo(self, theta, frames=None):
-        """Mean of the echo (13); without ``frames``, what every single symbol adds to it."""
+    def echo(self, theta, frames=None, conjugate=False):
+        """Mean of the echo (13); without ``frames``, what every single symbol adds to it.
+
+        With ``conjugate`` the transmit factor is h^H and the precoder, for (13)'s h^T and its
+        conjugate.
+        """
         omega_r, omega_t, samples, bins, real, imag = theta
         psi = self.waveform.operator(
             samples * self.waveform.sample_period, bins / self.waveform.frame_duration
         )
         towards = self.steering(omega_t) @ self.beams.conj()  # h^T times the conjugate precoders
+        if conjugate:
+            towards = self.steering(omega_t).conj() @ self.beams
         if frames is None:
             sent = np.einsum("b,xy->xby", towards, psi).reshape(len(psi), -1)
         else:
@@ -207,6 +213,19 @@ def test_fim_is_the_curvature_of_the_likelihood(seed):
 
     hessian = derivative(gradient, path.theta, 2e-3)
     assert_close(hessian, path.dense(frames), 1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_appendix_a_is_exact_for_the_conjugate_transmit_convention(seed):
+    """All 21 printed entries are the FIM of h_tr h_pt^H; (13) writes h_tr h_pt^T."""
+    path = Path(seed)
+    jacobian = derivative(lambda theta: path.echo(theta, conjugate=True), path.theta)
+    dense = fisher.gaussian_fim(jacobian, path.noise_variance)
+    assert_close(path.appendix(printed=True), dense, 1e-7)
+    # With the transpose of (13) the five cross entries of omega_t, and only they, differ.
+    apart = np.abs(path.appendix(printed=True) - path.dense()) > 1e-6 * dense.max()
+    apart[1, :] = apart[:, 1] = False
+    assert not apart.any()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -781,7 +781,10 @@ def test_bad_input_of_the_signal_is_named(name, value):
         (lambda: toa_aoa.delay_variance(np.ones(2), np.ones(3)), "bandwidth and snr must"),
         (lambda: toa_aoa.angle_variance(np.nan, UniformLinearArray(2), 1.0), "phi"),
         (lambda: toa_aoa.angle_variance(0.0, UniformLinearArray(2), -1.0), "snr"),
-        (lambda: toa_aoa.angle_variance(np.ones(2), UniformLinearArray(2), np.ones(3)), "phi and snr must"),
+        (
+            lambda: toa_aoa.angle_variance(np.ones(2), UniformLinearArray(2), np.ones(3)),
+            "phi and snr must",
+        ),
         (lambda: toa_aoa.angle_error_bound(0.0, UniformLinearArray(2), np.inf), "snr"),
     ],
 )
