@@ -298,7 +298,7 @@ def test_array_moments_and_the_rank_one_spread():
 @QUICK
 @given(path=PATHS)
 def test_path_fim_is_the_fim_of_the_sampled_path(path):
-    """fan_conf (14)-(17), Appendix A mended: dense differences of the operator (9), mended."""
+    """fan_conf (14)-(17), Appendix A for (13): dense differences of the operator (9), mended."""
     if isinstance(path.waveform, OTFS):
 
         def operator(delay, doppler):
@@ -323,8 +323,8 @@ def test_path_efim_is_the_schur_complement_of_the_exact_operator(path):
     np.testing.assert_allclose(closed / outer, schur / outer, rtol=0, atol=1e-9)
 
 
-def test_appendix_a_as_printed_has_the_signs_of_another_array():
-    """fan_conf Appendix A: rows of omega_t against the brute force with fan's own (11)."""
+def test_path_fim_has_the_transmit_convention_of_13_and_appendix_a_the_conjugate_one():
+    """Rows of omega_t with fan's own (11): h^T with conjugate precoders, and h^H."""
     path = Path(np.random.default_rng(5), OTFS(4, 3, 8e6))
     path.n_transmit, path.n_receive = 3, 2
     path.beams = covariance(np.random.default_rng(6), 3, 2)
@@ -354,8 +354,11 @@ def test_appendix_a_as_printed_has_the_signs_of_another_array():
     printed = row(right, -1)
     assert printed[0] == pytest.approx(-expected[0])
     assert np.all(np.abs(printed / expected - 1) > 0.01)
-    # The other array: the same entries, but for a dot on the other side of a complex V.
-    np.testing.assert_allclose(row(left, -1), -expected, rtol=1e-9)
+    # Amplitudes h^H b are those of the conjugate beams at the opposite angle.
+    gain, omega, beams, *others = path.arguments
+    other = multistatic.path_fim(gain, -omega, beams.conj(), *others, delay=path.theta[2])
+    other = other * np.outer([-1, 1, 1, 1, 1, 1], [-1, 1, 1, 1, 1, 1])
+    np.testing.assert_allclose(printed, other[1, [0, 2, 3, 4, 5]], rtol=1e-9)
 
 
 @SLOW
@@ -796,13 +799,16 @@ def test_bad_input_of_a_path_and_of_the_bound_is_named():
     frame, beams = OFDM(4, 3, 30e3, 5e-6), np.eye(3) / 3
     for arguments, name in (
         ({"delay": -5.0}, "delay"),
+        ({"delay": 6e-6}, "delay"),  # after the cyclic prefix
         ({"delay": [0.0, 1e-6, 2e-6], "gain": [1.0, 2.0]}, "delay"),
+        ({"delay": [0.0, 1e-6, 2e-6], "noise_variance": [1.0, 2.0]}, "delay"),
         ({"n_receive_antennas": [3, 4]}, "n_receive_antennas"),
     ):
-        given = {"gain": 1.0, "delay": 0.0, "n_receive_antennas": 3, **arguments}
-        gain = given.pop("gain")
+        given = {"gain": 1.0, "noise_variance": 1.0, **arguments}
         with pytest.raises(ValueError, match=name):
-            multistatic.path_fim(gain, 0.3, beams, frame, 1.0, **given)
+            multistatic.path_fim(
+                transmit_angle=0.3, beam_covariance=beams, waveform=frame, **given
+            )
     scene = fan_scene(np.random.default_rng(1), n_targets=1, n_users=1)
     with pytest.raises(ValueError, match=r"bound must be .*'joint'"):
         multistatic.peb(scene, 0.1, "foo")

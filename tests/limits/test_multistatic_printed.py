@@ -105,7 +105,7 @@ class Path:
         return np.exp(0.5j * np.pi * self.rng.integers(4, size=(self.beams.shape[1], size)))
 
     def appendix(self, printed):
-        """The entries of Appendix A, by names; lost dots restored, ``printed`` signs or mended.
+        """The entries of Appendix A, by names; lost dots restored; ``printed`` (h^H) or for (13), h^T.
 
         ``v[i, j]`` is the transmit factor with i dots on the left and j on the right.
         """
@@ -229,7 +229,7 @@ def test_appendix_a_is_exact_for_the_conjugate_transmit_convention(seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_appendix_a_after_its_signs_are_mended(seed):
+def test_every_entry_is_a_product_of_three_in_the_convention_of_13(seed):
     """(16), (17): every entry is a product of three, in the mean over independent symbols."""
     path = Path(seed)
     dense = path.dense()
@@ -238,12 +238,13 @@ def test_appendix_a_after_its_signs_are_mended(seed):
     wrong = np.abs(printed - dense) > 1e-6 * np.sqrt(np.outer(np.diag(dense), np.diag(dense)))
     expected = np.zeros((6, 6), dtype=bool)
     expected[1, [0, 2, 3, 4, 5]] = expected[[0, 2, 3, 4, 5], 1] = True
-    np.testing.assert_array_equal(wrong, expected)  # all cross entries with omega_t, no others
+    # Appendix A has the other convention: all cross entries with omega_t differ, no others.
+    np.testing.assert_array_equal(wrong, expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_dot_on_the_right_h_is_wrong_for_a_complex_covariance(seed):
-    """Appendix A with its signs mended alone: the dot of omega_t belongs on the left h."""
+def test_side_of_the_dot_counts_only_next_to_the_gain(seed):
+    """By (13), ^T, the dot of omega_t stands on the left h; where the gain is not, either will do."""
     path = Path(seed)
     power, r = abs(path.gain) ** 2, path.sums()
     h = path.steering(path.theta[1])
@@ -273,15 +274,18 @@ def test_sympy_derivative_of_the_response_has_the_sign_of_11():
     )
     covariance = sp.diag(*x[:3]) + upper + upper.H
     product = (h.diff(omega).H * covariance * h)[0]
-    mended = sp.I * ((index * h).H * covariance * h)[0]
+    conjugated = sp.I * ((index * h).H * covariance * h)[0]
     printed = -sp.I * (h.H * covariance * (index * h))[0]
-    assert sp.expand(product - mended) == 0
+    assert sp.expand(product - conjugated) == 0
     assert sp.expand(product - printed) != 0
+    # With amplitudes h^H b in place of h^T b^* it is the printed one.
+    hermitian = (h.H * covariance * h.diff(omega))[0]
+    assert sp.expand(hermitian - printed) == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_signs_of_appendix_a_do_not_reach_the_equivalent_fim(seed):
-    """(18), (19): the printed matrix, with all its slips, has the right Schur complement."""
+def test_both_transmit_conventions_have_the_same_equivalent_fim(seed):
+    """(18), (19): Appendix A (h^H) and (13) (h^T) share their Schur complement."""
     path = Path(seed)
     printed, dense = path.appendix(printed=True), path.dense()
     assert np.abs(printed - dense).max() > 1e-3 * dense.max()
@@ -732,7 +736,7 @@ def test_one_radar_cross_section_for_all_paths_flatters_most():
 
 @pytest.mark.parametrize("waveform", [OTFS(8, 6, 30e3), OFDM(8, 6, 30e3, 5e-6)])
 def test_only_the_signal_factor_changes_with_the_waveform(waveform):
-    """headline and Remark 2: receive and transmit factors stay, only Cov_s is exchanged."""
+    """headline: receive and transmit factors stay, only Cov_s is exchanged."""
     path = Path(2)
     arguments = path.gain, -path.theta[1], path.covariance
     efim = multistatic.path_efim(*arguments, waveform, path.noise_variance)
