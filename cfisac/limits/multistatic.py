@@ -85,9 +85,11 @@ def path_fim(
 ) -> Array:
     """FIM of (omega_r, omega_t, tau, nu, Re beta, Im beta) of one path (fan_conf (14)-(17)).
 
-    Every entry is a receive factor times a transmit factor times a signal factor: fan_conf
-    Appendix A, for the transmit convention of (13). For arrays that turn like fan's, give
-    ``-transmit_angle`` and change the signs of the first two rows and columns.
+    Every entry is a receive factor times a transmit factor times a signal factor. The transmit
+    factors are those of (13), ``h^T`` times the conjugate precoder; fan_conf Appendix A is exact
+    for ``h^H`` times the precoder, which conjugates the cross entries of omega_t. For arrays that
+    turn like fan's, give ``-transmit_angle`` and change the signs of the first two rows and
+    columns.
 
     Parameters
     ----------
@@ -104,8 +106,8 @@ def path_fim(
     n_receive_antennas : int, optional
         M_r; by default M_t.
     delay : (...) float
-        tau in seconds, 0 <= tau < T. In an OTFS frame it moves samples from one symbol to the
-        next, which changes this matrix but not its Schur complement.
+        tau in seconds: 0 <= tau < T for OTFS, within the CP for OFDM. In an OTFS frame it moves
+        samples from one symbol to the next, which changes this matrix but not its Schur complement.
 
     Returns
     -------
@@ -121,16 +123,14 @@ def path_fim(
         gain, transmit_angle, beam_covariance, noise_variance, n_receive_antennas
     )
     delay = _checks.non_negative("delay", delay)
-    _checks.must_broadcast(gain=gain.shape, delay=delay.shape)
+    leading = np.broadcast_shapes(gain.shape, omega.shape, covariance.shape[:-2], noise.shape)
+    _checks.must_broadcast(gain=leading, delay=delay.shape)
     index = np.arange(n_receive)
     receive = np.array([[1, 1j * index.mean()], [-1j * index.mean(), np.mean(index**2)]])
     response, slope = _response(omega, covariance.shape[-1])
     columns = np.stack([response, slope], axis=-1)
     transmit = np.swapaxes(columns.conj(), -1, -2) @ covariance @ columns
-    sums = (
-        waveform.signal_factors(delay) if isinstance(waveform, OTFS) else waveform.signal_factors()
-    )
-    r00, r10, r01, r11, r20, r02 = np.broadcast_arrays(*sums)
+    r00, r10, r01, r11, r20, r02 = np.broadcast_arrays(*waveform.signal_factors(delay))
     rows = [[r00, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
     signal = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
     # Inner products of the path and its derivatives by omega_r, omega_t, tau and nu.
@@ -225,6 +225,9 @@ def position_efim(
     gains: ArrayLike | None = None,
 ) -> Array:
     """Equivalent FIM of each target's position, summed over its paths (fan_conf (20), (23)).
+
+    Symbols are independent within a transmitter; the paths of different transmitters, which by
+    fan_conf (13) send the same symbols, and those by way of different targets count as uncoupled.
 
     Parameters
     ----------

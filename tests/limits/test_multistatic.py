@@ -806,9 +806,7 @@ def test_bad_input_of_a_path_and_of_the_bound_is_named():
     ):
         given = {"gain": 1.0, "noise_variance": 1.0, **arguments}
         with pytest.raises(ValueError, match=name):
-            multistatic.path_fim(
-                transmit_angle=0.3, beam_covariance=beams, waveform=frame, **given
-            )
+            multistatic.path_fim(transmit_angle=0.3, beam_covariance=beams, waveform=frame, **given)
     scene = fan_scene(np.random.default_rng(1), n_targets=1, n_users=1)
     with pytest.raises(ValueError, match=r"bound must be .*'joint'"):
         multistatic.peb(scene, 0.1, "foo")

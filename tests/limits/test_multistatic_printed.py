@@ -105,7 +105,7 @@ class Path:
         return np.exp(0.5j * np.pi * self.rng.integers(4, size=(self.beams.shape[1], size)))
 
     def appendix(self, printed):
-        """The entries of Appendix A, by names; lost dots restored; ``printed`` (h^H) or for (13), h^T.
+        """The entries of Appendix A by names, dots restored: as ``printed`` (h^H), or for (13), h^T.
 
         ``v[i, j]`` is the transmit factor with i dots on the left and j on the right.
         """
@@ -244,7 +244,7 @@ def test_every_entry_is_a_product_of_three_in_the_convention_of_13(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_side_of_the_dot_counts_only_next_to_the_gain(seed):
-    """By (13), ^T, the dot of omega_t stands on the left h; where the gain is not, either will do."""
+    """By (13), ^T, the dot of omega_t stands on the left h; without the gain, either will do."""
     path = Path(seed)
     power, r = abs(path.gain) ** 2, path.sums()
     h = path.steering(path.theta[1])
