@@ -105,7 +105,7 @@ class Path:
         return np.exp(0.5j * np.pi * self.rng.integers(4, size=(self.beams.shape[1], size)))
 
     def appendix(self, printed):
-        """The entries of Appendix A by names, dots restored: as ``printed`` (h^H), or for (13), h^T.
+        """The entries of Appendix A by name, dots restored: as ``printed`` (h^H), or for (13), h^T.
 
         ``v[i, j]`` is the transmit factor with i dots on the left and j on the right.
         """
