@@ -1,5 +1,6 @@
 """Argument checks shared by the public functions: they name the argument and what is allowed."""
 
+from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
@@ -51,6 +52,13 @@ def count(name: str, value: ArrayLike, least: int = 1) -> NDArray[np.int64]:
     if not np.all(array <= _MOST):
         raise ValueError(f"{name} must be <= 2**53, got {value!r}")
     return array.astype(np.int64)
+
+
+def one(name: str, value: ArrayLike, check: Callable[..., NDArray[Any]], *more: int) -> Any:
+    """Return ``value`` as one plain number that passes ``check``."""
+    if np.ndim(value) != 0 or value is None or isinstance(value, str | bytes):
+        raise ValueError(f"{name} must be one real number, got {value!r}")
+    return check(name, value, *more).item()
 
 
 def points(name: str, value: ArrayLike, axes: int = 1) -> NDArray[np.float64]:

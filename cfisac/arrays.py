@@ -38,9 +38,7 @@ class UniformLinearArray:
     def __post_init__(self) -> None:
         """Refuse an array that cannot exist; keep plain numbers, which do not overflow."""
         for name, check in (("n_antennas", _checks.count), ("spacing", _checks.positive)):
-            if np.ndim(getattr(self, name)) != 0:
-                raise ValueError(f"{name} must be one number, not an array")
-            object.__setattr__(self, name, check(name, getattr(self, name)).item())
+            object.__setattr__(self, name, _checks.one(name, getattr(self, name), check))
 
     @property
     def kappa(self) -> float:

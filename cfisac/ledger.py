@@ -360,9 +360,13 @@ def _html_row(row: Row, named: bool, wide: bool) -> str:
 
 
 def _prose(text: str) -> str:
-    """HTML of a text whose absolute values and norms must not be broken over two lines."""
+    """HTML of a text: norms are not broken over two lines, N_c and h^H get their indices."""
     unbroken = r'<span style="white-space:nowrap">\1</span>'
-    return re.sub(r"((?:\|[^|\s]+\||‖[^‖\s]+‖)²?)", unbroken, escape(text))
+    html = re.sub(r"((?:\|[^|\s]+\||‖[^‖\s]+‖)²?)", unbroken, escape(text))
+    for mark, tag in (("_", "sub"), (r"\^", "sup")):  # not in names like fan_conf
+        index = rf"(?<![a-z]{{2}}){mark}(−?[A-Za-zα-ω0-9]+(?:\.\d+)?)"
+        html = re.sub(index, rf"<{tag}>\1</{tag}>", html)
+    return html
 
 
 def _chapter_url(row: Row) -> str:

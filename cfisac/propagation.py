@@ -244,14 +244,12 @@ def local_scattering_covariance(
     ValueError
         If an argument is not finite or out of range.
     """
-    for name, number in (("n_antennas", n_antennas), ("spacing", spacing)):
-        if np.ndim(number) != 0:
-            raise ValueError(f"{name} must be one number, not an array")
-    size = int(_checks.count("n_antennas", n_antennas))
+    size = _checks.one("n_antennas", n_antennas, _checks.count)
+    spacing = _checks.one("spacing", spacing, _checks.positive)
     angle, spread = np.broadcast_arrays(
         _checks.finite("angle", angle), _checks.non_negative("spread", spread)
     )
-    lag = 2 * np.pi * float(_checks.positive("spacing", spacing)) * np.arange(size)
+    lag = 2 * np.pi * spacing * np.arange(size)
     # J_n(z) is below rounding for n well above z, and so is the Gaussian far from zero.
     order = lag[-1] + 12 * (1 + np.cbrt(lag[-1]))
     if angle.size and (narrowest := spread.min()) > 0:

@@ -5,7 +5,6 @@ noise is. Samplers take a Generator and draw what a source's table leaves to cha
 table leaves out is a keyword, with our value as its default.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,12 +64,18 @@ class MultistaticScene:
 
     Parameters
     ----------
-    transmitters, receivers : (P, 2), (R, 2)
-        Positions (m).
-    transmit_axes, receive_axes : (P, 2), (R, 2)
+    transmitters : (P, 2)
+        Positions (m) of those that transmit.
+    receivers : (R, 2)
+        Positions (m) of those that listen.
+    transmit_axes : (P, 2)
         Unit vectors along the arrays, from the first antenna to the last.
-    targets, velocities : (T, 2)
-        Positions (m) and velocities (m/s).
+    receive_axes : (R, 2)
+        The same for the receivers.
+    targets : (T, 2)
+        Positions (m).
+    velocities : (T, 2)
+        Of the targets (m/s).
     n_antennas : int
         M_t of every array, which is uniform and linear.
     beams : (P, B, M_t, M_t) complex
@@ -147,11 +152,11 @@ class MultistaticScene:
             _keep(self, name, _points(name, getattr(self, name), len(like)))
         for name in ("transmit_axes", "receive_axes"):
             _refuse_other_lengths(name, getattr(self, name))
-        _keep(self, "n_antennas", _one("n_antennas", self.n_antennas, _checks.count))
+        _keep(self, "n_antennas", _checks.one("n_antennas", self.n_antennas, _checks.count))
         for name in (
             "carrier_frequency", "noise_variance", "transmit_gain", "receive_gain", "spacing",
         ):  # fmt: skip
-            _keep(self, name, _one(name, getattr(self, name), _checks.positive))
+            _keep(self, name, _checks.one(name, getattr(self, name), _checks.positive))
         _keep(self, "mean_rcs", _cross_section(self.mean_rcs, len(self.targets)))
         if not isinstance(self.full_duplex, bool | np.bool_):
             raise ValueError(f"full_duplex must be True or False, got {self.full_duplex!r}")
@@ -218,8 +223,10 @@ class MonostaticScene:
         Positions (m).
     n_antennas : int or (L,)
         N_A of every access point, >= 1.
-    targets, velocities : (U, 2)
-        Positions (m) and velocities (m/s).
+    targets : (U, 2)
+        Positions (m).
+    velocities : (U, 2)
+        Of the targets (m/s).
     waveform : OFDM or OTFS
         What every access point sends, each on its own resources: no echo meets another's.
     carrier_frequency : float
@@ -262,7 +269,7 @@ class MonostaticScene:
             raise ValueError(f"n_antennas must be one number or one per AP, got {antennas.shape}")
         _keep(self, "n_antennas", np.broadcast_to(antennas, len(self.aps)).copy())
         for name in ("carrier_frequency", "noise_variance", "transmit_power", "spacing"):
-            _keep(self, name, _one(name, getattr(self, name), _checks.positive))
+            _keep(self, name, _checks.one(name, getattr(self, name), _checks.positive))
         _keep(self, "mean_rcs", _cross_section(self.mean_rcs, len(self.targets)))
         if np.any(_distances(self.aps, self.targets) == 0):
             raise ValueError("targets must not stand on an access point")
@@ -330,14 +337,26 @@ def fan_scene(
     ----------
     rng : Generator
         Source of the draws.
-    n_aps, n_targets, n_users, n_antennas : int
-        N_AP, T_g >= 1, K_u >= 0, M_t.
+    n_aps : int
+        N_AP, how many access points.
+    n_targets : int
+        T_g >= 1.
+    n_users : int
+        K_u >= 0.
+    n_antennas : int
+        M_t, of every access point.
     waveform : OTFS or OFDM, optional
         By default the table's OTFS frame: 128 subcarriers, 128 symbols, 500 kHz.
     mean_rcs : float or (T,)
         In m^2; the table has 0 dBsm.
-    max_speed, side, carrier_frequency, noise_variance : float
-        In m/s, m, Hz, W.
+    max_speed : float
+        Of a target (m/s).
+    side : float
+        Of the square (m).
+    carrier_frequency : float
+        f_c > 0 (Hz).
+    noise_variance : float
+        sigma^2 > 0 of each complex sample (W).
     nearest : int
         Every target makes this many of its nearest access points listen; they all serve every
         target, and the other access points transmit. Not in the table, but in the text.
@@ -357,11 +376,14 @@ def fan_scene(
         Targets are drawn until no path takes longer (s). By default 2 us, one symbol of the
         table's frame, up to which fan's operator (9) holds; less if the symbol, or the cyclic
         prefix, of ``waveform`` is shorter. Not in the table.
-    n_paths, angle_spread, path_sector : int, float, float
-        Paths to a user: the first comes from the user's direction, the others from within
-        ``path_sector`` (rad) of it, each with Gaussian local scattering of that spread (rad);
-        path i has a share proportional to e^-i of the power that the urban microcell model
-        without line of sight leaves. Not in the table.
+    n_paths : int
+        L_pq, paths to a user. Path i has a share proportional to e^-i of the power that the urban
+        microcell model without line of sight leaves. Not in the table.
+    angle_spread : float
+        Spread of the Gaussian local scattering of each path (rad). Not in the table.
+    path_sector : float
+        The first path comes from the user's direction, the others from within this angle of it
+        (rad). Not in the table.
     pilot_energy : float
         Of a user's pilot (W times samples), > 0 if there are users: 0.1 W over 128 samples. Not
         in the table.
@@ -383,7 +405,7 @@ def fan_scene(
         ("n_antennas", n_antennas, 1), ("nearest", nearest, 1), ("n_paths", n_paths, 1),
         ("n_receivers", 1 if n_receivers is None else n_receivers, 1),
     ):  # fmt: skip
-        _one(name, value, _checks.count, fewest)
+        _checks.one(name, value, _checks.count, fewest)
     if waveform is None:
         per_subcarrier = FAN_TABLE["bandwidth"] / FAN_TABLE["n_subcarriers"]
         waveform = waveforms.OTFS(
@@ -393,14 +415,14 @@ def fan_scene(
     if max_delay is None:
         max_delay = min(2e-6, getattr(waveform, "cp_duration", 0.0) or waveform.symbol_period)
     for name, number in (("side", side), ("max_delay", max_delay)):
-        _one(name, number, _checks.positive)
-    _one("pilot_energy", pilot_energy, _checks.positive if n_users else _checks.non_negative)
+        _checks.one(name, number, _checks.positive)
+    _checks.one("pilot_energy", pilot_energy, _checks.positive if n_users else _checks.non_negative)
     for name, number in (
         ("max_speed", max_speed), ("pointing_error", pointing_error),
         ("min_distance", min_distance), ("path_sector", path_sector),
         ("angle_spread", angle_spread),
     ):  # fmt: skip
-        _one(name, number, _checks.non_negative)
+        _checks.one(name, number, _checks.non_negative)
     aps = rng.uniform(0, side, (n_aps, 2))
     axes = _directions(rng.uniform(0, 2 * np.pi, n_aps))
     least = max(min_distance, propagation.DISTANCES[0])
@@ -435,7 +457,7 @@ def fan_scene(
         ).sum(axis=-3)
         data = estimate / np.trace(estimate, axis1=-2, axis2=-1).real[..., None, None]
         beams = np.concatenate([beams, data], axis=1)
-    gain = float(propagation.from_decibel(_one("gain_db", gain_db, _checks.finite)))
+    gain = float(propagation.from_decibel(_checks.one("gain_db", gain_db, _checks.finite)))
     return MultistaticScene(
         transmitters=aps[sends],
         receivers=aps[listens],
@@ -467,8 +489,10 @@ def sensing_beams(
 
     Parameters
     ----------
-    transmitters, transmit_axes : (P, 2)
-        Positions (m) and unit vectors along the arrays.
+    transmitters : (P, 2)
+        Positions (m).
+    transmit_axes : (P, 2)
+        Unit vectors along the arrays.
     points : (T, 2)
         Where the targets are believed to be (m).
     n_antennas : int
@@ -517,7 +541,7 @@ def equal_power(scene: MultistaticScene, total_power: float = 1.0) -> Array:
     ValueError
         If ``total_power`` is negative or not finite.
     """
-    total = _one("total_power", total_power, _checks.non_negative)
+    total = _checks.one("total_power", total_power, _checks.non_negative)
     return np.full(scene.beams.shape[:2], total / scene.n_beams)
 
 
@@ -544,7 +568,7 @@ def liu_scene(rng: np.random.Generator, n_targets: int = 3) -> MonostaticScene:
     ValueError
         If ``n_targets`` is not a whole number >= 1.
     """
-    n_targets = _one("n_targets", n_targets, _checks.count)
+    n_targets = _checks.one("n_targets", n_targets, _checks.count)
     table = LIU_TABLE
     positions = rng.uniform(table["nearest_corner"], table["farthest_corner"], (n_targets, 2))
     heading = rng.uniform(0, table["max_heading"], n_targets)
@@ -586,8 +610,8 @@ def square_grid(n_aps: int, side: float = 200.0) -> Array:
     ValueError
         If ``n_aps`` is not a square number or ``side`` is not positive.
     """
-    number = _one("n_aps", n_aps, _checks.count)
-    side = _one("side", side, _checks.positive)
+    number = _checks.one("n_aps", n_aps, _checks.count)
+    side = _checks.one("side", side, _checks.positive)
     per_side = round(np.sqrt(number))
     if per_side**2 != number:
         raise ValueError(f"n_aps must be a square number for a square grid, got {n_aps}")
@@ -607,8 +631,10 @@ def deploy(
     deployment : str
         One of :data:`DEPLOYMENTS`: a fixed grid, access points drawn anew for every user, all of
         them at the centre, or all of them at one place drawn anew for every user.
-    n_aps, n_users : int
-        M, how many access points a user sees, and how many users.
+    n_aps : int
+        M, how many access points a user sees.
+    n_users : int
+        How many users.
     side : float
         Side of the square around the origin (m).
 
@@ -623,8 +649,8 @@ def deploy(
         If ``deployment`` is none of them, or a number is out of range.
     """
     counts = (("n_users", n_users), ("n_aps", n_aps))
-    shape = (*(_one(name, value, _checks.count) for name, value in counts), 2)
-    half = _one("side", side, _checks.positive) / 2
+    shape = (*(_checks.one(name, value, _checks.count) for name, value in counts), 2)
+    half = _checks.one("side", side, _checks.positive) / 2
     if deployment == "cell-free grid":
         return np.broadcast_to(square_grid(n_aps, side), shape)
     if deployment == "cell-free random":
@@ -634,13 +660,6 @@ def deploy(
     if deployment == "random base station":
         return np.broadcast_to(rng.uniform(-half, half, (shape[0], 1, 2)), shape)
     raise ValueError(f"deployment must be one of {', '.join(DEPLOYMENTS)}; got {deployment!r}")
-
-
-def _one(name: str, value: ArrayLike, check: Callable[..., NDArray[Any]], *more: int) -> Any:
-    """Check one number, not an array of them."""
-    if np.ndim(value) != 0:
-        raise ValueError(f"{name} must be one number, not an array")
-    return check(name, value, *more).item()
 
 
 def _points(name: str, value: ArrayLike, number: int | None = None) -> Array:

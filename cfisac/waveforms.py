@@ -13,7 +13,6 @@ symbols (or Doppler bins) in the rows and the subcarriers (or delay bins) in the
 """
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +63,7 @@ class FlatSpectrum:
 
     def __post_init__(self) -> None:
         """Refuse a pulse that cannot exist."""
-        object.__setattr__(self, "bandwidth", _one("bandwidth", _size, self.bandwidth))
+        object.__setattr__(self, "bandwidth", _checks.one("bandwidth", self.bandwidth, _size))
 
     @property
     def delay_variance(self) -> float:
@@ -111,7 +110,7 @@ class OFDM:
     def __post_init__(self) -> None:
         """Refuse a frame that cannot exist."""
         _check_frame(self)
-        cp_duration = _one("cp_duration", _size_or_zero, self.cp_duration)
+        cp_duration = _checks.one("cp_duration", self.cp_duration, _size_or_zero)
         object.__setattr__(self, "cp_duration", cp_duration)
 
     @property
@@ -340,7 +339,7 @@ class OTFS:
         """Refuse a frame that cannot exist."""
         _check_frame(self)
         if self.symbol_duration is not None:
-            duration = _one("symbol_duration", _size, self.symbol_duration)
+            duration = _checks.one("symbol_duration", self.symbol_duration, _size)
             object.__setattr__(self, "symbol_duration", duration)
 
     @property
@@ -674,7 +673,7 @@ class OTFS:
         return np.where(np.abs(late - whole) <= _WHOLE, whole, late)
 
     def _cp(self, cp_samples: int) -> int:
-        cp = int(_one("cp_samples", lambda name, value: _checks.count(name, value, 0), cp_samples))
+        cp = _checks.one("cp_samples", cp_samples, _checks.count, 0)
         size = self.n_subcarriers * self.n_symbols
         if cp > size:
             raise ValueError(f"cp_samples must be in 0..{size}, no more than the frame, got {cp}")
@@ -686,14 +685,6 @@ class OTFS:
                 "symbol_duration must be 1 / subcarrier_spacing for the modem and the exact "
                 f"operator, got {self.symbol_period:g} s for {self.subcarrier_spacing:g} Hz"
             )
-
-
-def _one(name: str, check: Any, value: Any) -> Any:
-    """One checked plain number."""
-    value = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    if not isinstance(value, Real | np.bool_):
-        raise ValueError(f"{name} must be one real number, got {value!r}")
-    return check(name, value).item()
 
 
 def _size(name: str, value: ArrayLike) -> Array:
@@ -715,7 +706,7 @@ def _check_frame(waveform: OFDM | OTFS) -> None:
         ("n_symbols", _checks.count),
         ("subcarrier_spacing", _size),
     ):
-        object.__setattr__(waveform, name, _one(name, check, getattr(waveform, name)))
+        object.__setattr__(waveform, name, _checks.one(name, getattr(waveform, name), check))
 
 
 def _grid(name: str, value: ArrayLike, waveform: OFDM | OTFS) -> ComplexArray:

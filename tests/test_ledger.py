@@ -197,6 +197,14 @@ def test_what_a_row_says_is_escaped():
     assert "a &lt; b &amp; c" in ledger.table([row], "x < y").html
 
 
+def test_indices_of_symbols_are_set_and_names_are_not():
+    note = "h^H over σ_z², d^−3.5; fan_conf"
+    html = ledger.table([ledger.Row("liu", "liu-1", "|a_l|² and t_u^N", "proved", note)], "x").html
+    assert "|a<sub>l</sub>|²" in html
+    assert "t<sub>u</sub><sup>N</sup>" in html
+    assert "h<sup>H</sup> over σ<sub>z</sub>², d<sup>−3.5</sup>; fan_conf" in html
+
+
 def luminance(colour):
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]

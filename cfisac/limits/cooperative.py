@@ -114,8 +114,10 @@ def joint_efim(
 
     Parameters
     ----------
-    positions, velocities : (..., U, 2) float
-        The targets (m) and their velocities (m/s).
+    positions : (..., U, 2) float
+        The targets (m).
+    velocities : (..., U, 2) float
+        Their velocities (m/s), Cartesian.
     aps : (..., L, 2) float
         The APs (m).
     n_antennas : (..., L) or scalar int
@@ -292,10 +294,10 @@ def _without_negative(efim: Array) -> Array:
 
 def _arrays(n_antennas: ArrayLike, spacing: float) -> tuple[NDArray[np.int64], float]:
     """Check the arrays; their numbers of antennas and their spacing."""
-    checked = _checks.positive("spacing", spacing)
-    if checked.ndim != 0:
-        raise ValueError(f"spacing must be one number, got an array of shape {checked.shape}")
-    return _checks.count("n_antennas", n_antennas), checked.item()
+    return (
+        _checks.count("n_antennas", n_antennas),
+        _checks.one("spacing", spacing, _checks.positive),
+    )
 
 
 def _look(
@@ -317,8 +319,7 @@ def _look(
     aps, axes = _checks.finite("aps", aps), _checks.finite("axes", axes)
     if aps.ndim < 2 or aps.shape[-1] != 2:
         raise ValueError(f"aps must have shape (..., L, 2), got {aps.shape}")
-    if np.ndim(carrier_frequency) != 0:
-        raise ValueError("carrier_frequency must be one number")
+    _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     if several:  # (..., 1, U, 2) against (..., L, 1, 2)
         points = [each[..., None, :, :] for each in points]
         aps, axes = aps[..., None, :], axes[..., None, :]

@@ -708,9 +708,7 @@ def _path(
     noise = _checks.positive("noise_variance", noise_variance)
     n_receive = covariance.shape[-1]
     if n_receive_antennas is not None:
-        if np.ndim(n_receive_antennas) != 0:
-            raise ValueError("n_receive_antennas must be one number, not an array")
-        n_receive = _checks.count("n_receive_antennas", n_receive_antennas).item()
+        n_receive = _checks.one("n_receive_antennas", n_receive_antennas, _checks.count)
     _checks.must_broadcast(
         gain=gain.shape,
         transmit_angle=omega.shape,
