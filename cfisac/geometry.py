@@ -29,8 +29,10 @@ def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array,
 
     Parameters
     ----------
-    position, anchor : (..., 2) float
-        Points p and p_l in metres.
+    position : (..., 2) float
+        p, the point (m).
+    anchor : (..., 2) float
+        p_l, the anchor (m).
 
     Returns
     -------

@@ -39,8 +39,10 @@ def sample_snr(position: ArrayLike, aps: ArrayLike, reference: float = 1.0) -> A
 
     Parameters
     ----------
-    position, aps : (..., 2), (L, 2)
-        Targets and APs (m).
+    position : (..., 2)
+        Targets (m).
+    aps : (L, 2)
+        APs (m).
     reference : float
         SNR at 247.5 m, from a corner to the centre of liu's square.
 

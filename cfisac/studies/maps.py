@@ -122,7 +122,7 @@ EFIMS: Mapping[str, Callable[[Array], Array]] = {
     "liu": liu_efim,
     "commit": commit_efim,
 }
-"""Equivalent FIM of a position, (2,) in metres, for each source's deployment: (2, 2) in m^-2."""
+"""For each deployment the equivalent FIM, (2, 2) in m^-2, of a position (2,) in metres."""
 
 SQUARES = {  # lower left corner and side, m
     "zhang": (-100.0, 200.0),
