@@ -163,7 +163,12 @@ def execute(chapter: Path) -> tuple[NotebookNode, float]:
     where = {"metadata": {"path": str(chapter.parent)}}
     quiet = ["--IPKernelApp.log_level=ERROR"]
     NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources=where, extra_arguments=quiet
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources=where,
+        extra_arguments=quiet,
+        coalesce_streams=True,  # or their pieces differ from run to run
     ).execute()
     return notebook, time.perf_counter() - start
 
