@@ -29,6 +29,7 @@ _DRAW = """(() => {
   const sliders = (figure.layout || {}).sliders || [];
   const joint = sliders.length > 1;  // the sliders choose a frame together
   if (joint) { sliders.forEach(s => s.steps.forEach(step => { step.method = "skip"; })); }
+  const full = (figure.layout || {}).height;
   const instant = {mode: "immediate", transition: {duration: 0},
     frame: {duration: 0, redraw: true}};
   const show = name => Plotly.animate(node, [name], instant).catch(() => {});
@@ -42,7 +43,17 @@ _DRAW = """(() => {
     });
     Plotly.relayout(node, moved).then(() => show(name));
   };
-  const draw = () => Plotly.newPlot(node, figure).then(() => {
+  const fit = () => {  // a plot whose axes have one scale leaves no blank on a narrow page
+    const {xaxis: x, yaxis: y, _size: room, height} = node._fullLayout;
+    if (!y || !y.scaleanchor) { return; }
+    const tall = room.w * (y.range[1] - y.range[0]) / (x.range[1] - x.range[0]);
+    const fitting = Math.min(full, Math.ceil(height - room.h + tall));
+    if (fitting === height) { return; }
+    node.style.height = `${fitting}px`;
+    return Plotly.relayout(node, {height: fitting, autosize: true});
+  };
+  const draw = () => Plotly.newPlot(node, figure).then(fit).then(() => {
+    node.on("plotly_relayout", fit);
     if (!joint) { return; }
     node.on("plotly_sliderchange", () => show(chosen()));
     node.on("plotly_hover", point);
@@ -104,9 +115,9 @@ class Interactive:
     """A plotly figure that draws offline and says in text what it shows.
 
     The page gets the figure (``role=img``, named by `alt`), the summary as its caption, and loads
-    the book's own plotly.js, over http or from a file. It follows the width of the page and keeps
-    a white ground, so that it is readable in dark mode. Readers without scripts, and the tests,
-    get the summary.
+    the book's own plotly.js, over http or from a file. It follows the width of the page, becomes
+    lower where axes of one scale would leave it blank, and keeps a white ground, so that it is
+    readable in dark mode. Readers without scripts, and the tests, get the summary.
 
     A figure with one slider animates as plotly does. Several sliders (:func:`sliders`) choose a
     frame together: a frame for each combination, named by the labels of their steps joined by

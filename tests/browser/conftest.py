@@ -98,6 +98,13 @@ WIDE = """() => {
       .slice(0, 5).map(n => `${n.tagName}.${n.className}: ${n.textContent.trim().slice(0, 40)}`));
 }"""
 
+BLANK = """() => [...document.querySelectorAll('figure.interactive > div')].flatMap(node => {
+  const {xaxis: x, yaxis: y, _size: room} = node._fullLayout;
+  if (!y || !y.scaleanchor) { return []; }
+  const tall = room.w * (y.range[1] - y.range[0]) / (x.range[1] - x.range[0]);
+  return room.h > tall + 2 ? [`${node.id}: ${Math.round(room.h - tall)} px above the plot`] : [];
+})"""
+
 READY = """() => (!document.querySelector('.math') || (window.MathJax && MathJax.startup
   && MathJax.startup.promise && MathJax.startup.promise.then(() => true)))"""
 
@@ -111,6 +118,7 @@ class Visit:
     messages: list[str] = field(default_factory=list)
     content: dict[str, list[str]] = field(default_factory=dict)
     wide: list[str] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
 
     @property
@@ -153,6 +161,7 @@ def look(browser, address):
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)
     visit.wide = page.evaluate(WIDE)
+    visit.blank = page.evaluate(BLANK)
     page.close()
     return visit
 

@@ -30,6 +30,10 @@ def test_a_phone_does_not_scroll_sideways(visit, page_name):
     assert not visit(page_name).wide
 
 
+def test_a_plot_leaves_no_blank_on_a_phone(visit, page_name):
+    assert not visit(page_name).blank
+
+
 @pytest.mark.parametrize("kind", ["maths", "interactive"])
 def test_works_from_a_file(chromium, html, look, kind):
     """Opened by double click: the same page over file://."""
