@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_UNIT = 1e-9  # how far a length may be from one
 _MOST = 2**53  # beyond it floating-point numbers skip whole ones
 
 
@@ -68,6 +69,16 @@ def points(name: str, value: ArrayLike, axes: int = 1) -> NDArray[np.float64]:
         allowed = ", ".join(["...", *["n"] * (axes - 1), "2"])
         raise ValueError(f"{name} must have shape ({allowed}), got {array.shape}")
     return array
+
+
+def unit_vectors(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return ``value`` as an array (..., 2) of vectors whose length is one to 1e-9."""
+    vectors = points(name, value)
+    away = np.abs(np.hypot(vectors[..., 0], vectors[..., 1]) - 1)
+    if not np.all(away <= _UNIT):
+        worst = np.hypot(*vectors.reshape(-1, 2)[np.argmax(away)])
+        raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
+    return vectors
 
 
 def must_broadcast(**leading: tuple[int, ...]) -> tuple[int, ...]:

@@ -21,8 +21,6 @@ from cfisac import _checks
 
 Array = NDArray[np.float64]
 
-_UNIT = 1e-9  # how far from 1 the length of a unit vector may be
-
 
 def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array, Array]:
     """Distance and directions from an anchor to a point (commit (11)).
@@ -132,7 +130,7 @@ def monostatic(
         not broadcast, or ``position`` coincides with one of ``aps``.
     """
     position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
-    aps, axes = _checks.points("aps", aps), _unit_vectors("axes", axes)
+    aps, axes = _checks.points("aps", aps), _checks.unit_vectors("axes", axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
     shape = _checks.must_broadcast(
         position=position.shape[:-1],
@@ -207,8 +205,8 @@ def bistatic(
     position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
     transmitters = _checks.points("transmitters", transmitters)
     receivers = _checks.points("receivers", receivers)
-    transmit_axes = _unit_vectors("transmit_axes", transmit_axes)
-    receive_axes = _unit_vectors("receive_axes", receive_axes)
+    transmit_axes = _checks.unit_vectors("transmit_axes", transmit_axes)
+    receive_axes = _checks.unit_vectors("receive_axes", receive_axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
     kappa = 2 * np.pi * _checks.positive("spacing", spacing)
     shape = _checks.must_broadcast(
@@ -262,12 +260,3 @@ def _turning(vector: Array, distance: Array, across: Array) -> Array:
 
 def _dot(left: Array, right: Array) -> Array:
     return np.sum(left * right, axis=-1)
-
-
-def _unit_vectors(name: str, value: ArrayLike) -> Array:
-    vectors = _checks.points(name, value)
-    length = np.hypot(vectors[..., 0], vectors[..., 1])
-    if not np.all(np.abs(length - 1) <= _UNIT):
-        worst = length.flat[np.argmax(np.abs(length - 1))]
-        raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
-    return vectors

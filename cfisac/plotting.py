@@ -43,11 +43,12 @@ _DRAW = """(() => {
     });
     Plotly.relayout(node, moved).then(() => show(name));
   };
-  const fit = () => {  // a plot whose axes have one scale leaves no blank on a narrow page
-    const {xaxis: x, yaxis: y, _size: room, height} = node._fullLayout;
-    if (!y || !y.scaleanchor) { return; }
-    const tall = room.w * (y.range[1] - y.range[0]) / (x.range[1] - x.range[0]);
-    const fitting = Math.min(full, Math.ceil(height - room.h + tall));
+  let shape;  // height over width of a plot whose axes have one scale, before anyone zooms
+  const fit = () => {  // it leaves no blank on a narrow page
+    const {xaxis: x, yaxis: y, yaxis2: another, _size: room, height} = node._fullLayout;
+    if (!full || another || !y || !y.scaleanchor) { return; }
+    shape = shape || Math.abs((y.range[1] - y.range[0]) / (x.range[1] - x.range[0]));
+    const fitting = Math.min(full, Math.ceil(height - room.h + shape * room.w));
     if (fitting === height) { return; }
     node.style.height = `${fitting}px`;
     return Plotly.relayout(node, {height: fitting, autosize: true});

@@ -296,13 +296,11 @@ def mmse_estimate_covariance(
         raise ValueError(f"covariance must be (..., M, M), got shape {matrix.shape}")
     energy = _checks.non_negative("pilot_energy", pilot_energy)[..., None, None]
     noise = _checks.positive("noise_variance", noise_variance)[..., None, None]
-    try:
-        np.broadcast_shapes(matrix.shape[:-2], energy.shape[:-2], noise.shape[:-2])
-    except ValueError as error:
-        raise ValueError(
-            f"pilot_energy {energy.shape[:-2]} and noise_variance {noise.shape[:-2]} must "
-            f"broadcast to the leading axes {matrix.shape[:-2]} of covariance"
-        ) from error
+    _checks.must_broadcast(
+        covariance=matrix.shape[:-2],
+        pilot_energy=energy.shape[:-2],
+        noise_variance=noise.shape[:-2],
+    )
     size = np.abs(matrix).max(axis=(-2, -1), keepdims=True, initial=0.0)
     rounding = 1e-10 * matrix.shape[-1] * np.where(size > 0, size, 1.0)
     identity = np.eye(matrix.shape[-1])

@@ -151,7 +151,7 @@ class MultistaticScene:
         ):
             _keep(self, name, _points(name, getattr(self, name), len(like)))
         for name in ("transmit_axes", "receive_axes"):
-            _refuse_other_lengths(name, getattr(self, name))
+            _checks.unit_vectors(name, getattr(self, name))
         _keep(self, "n_antennas", _checks.one("n_antennas", self.n_antennas, _checks.count))
         for name in (
             "carrier_frequency", "noise_variance", "transmit_gain", "receive_gain", "spacing",
@@ -512,7 +512,7 @@ def sensing_beams(
     """
     transmitters, points = _points("transmitters", transmitters), _points("points", points)
     axes = _points("transmit_axes", transmit_axes, len(transmitters))
-    _refuse_other_lengths("transmit_axes", axes)
+    _checks.unit_vectors("transmit_axes", axes)
     if np.any(_distances(transmitters, points) == 0):
         raise ValueError("points must not be positions of transmitters")
     array = UniformLinearArray(n_antennas, spacing)
@@ -670,13 +670,6 @@ def _points(name: str, value: ArrayLike, number: int | None = None) -> Array:
         wanted = "n >= 1" if number is None else f"{number}"
         raise ValueError(f"{name} must be ({wanted}, 2), got shape {array.shape}")
     return array.astype(float)
-
-
-def _refuse_other_lengths(name: str, axes: Array) -> None:
-    length = np.linalg.norm(axes, axis=-1)
-    if np.any(np.abs(length - 1) > 1e-9):
-        worst = length[np.argmax(np.abs(length - 1))]
-        raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
 
 
 def _refuse_other_waveforms(waveform: Any) -> None:

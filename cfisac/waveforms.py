@@ -277,7 +277,9 @@ class OFDM:
             If an argument does not fit or ``delay`` or ``doppler`` is out of range.
         """
         grid, response = _grid("grid", grid, self), self._response(delay, doppler)
-        _must_broadcast(grid.shape[:-2], response.shape[:-2])
+        _checks.must_broadcast(
+            grid=grid.shape[:-2], delay=np.shape(delay), doppler=np.shape(doppler)
+        )
         return grid * response
 
     def _response(self, delay: ArrayLike, doppler: ArrayLike) -> ComplexArray:
@@ -497,7 +499,9 @@ class OTFS:
                 f"delay must be within the CP, 0 <= delay <= {cp_samples * self.sample_period:g} s,"
                 f" got {delay.max():g}"
             )
-        _must_broadcast(samples.shape[:-1], late.shape)
+        _checks.must_broadcast(
+            samples=samples.shape[:-1], delay=np.shape(delay), doppler=np.shape(doppler)
+        )
         body = samples[..., cp_samples:]
         body = self._delayed(body.reshape(*body.shape[:-1], n, m), late)
         body = body.reshape(*body.shape[:-2], -1)
@@ -598,7 +602,9 @@ class OTFS:
         """
         late, doppler = self._exact_path(delay, doppler)
         grid = _grid("grid", grid, self)
-        _must_broadcast(grid.shape[:-2], late.shape)
+        _checks.must_broadcast(
+            grid=grid.shape[:-2], delay=np.shape(delay), doppler=np.shape(doppler)
+        )
         frame = self._delayed(np.fft.ifft(grid, axis=-2), late)
         bins, rows = np.arange(self.n_subcarriers), np.arange(self.n_symbols)
         frame = frame * _turns(doppler * self.symbol_period, rows)[..., :, None]
@@ -754,16 +760,6 @@ def _sums_like(delay: Array, **sums: Any) -> SignalFactors:
     """Six sums, each with the shape of the delay."""
     zeros = np.zeros(delay.shape)
     return SignalFactors(**{name: value + zeros for name, value in sums.items()})
-
-
-def _must_broadcast(frames: tuple[int, ...], paths: tuple[int, ...]) -> None:
-    try:
-        np.broadcast_shapes(frames, paths)
-    except ValueError as error:
-        raise ValueError(
-            f"delay and doppler must broadcast with the leading axes {frames} of the frame, "
-            f"got {paths}"
-        ) from error
 
 
 def _turns(step: Array, index: NDArray[Any]) -> ComplexArray:

@@ -311,14 +311,11 @@ def _look(
     several: bool = False,
 ) -> tuple[Array, Array]:
     """Parameters (..., L, 3) and their Jacobian (..., L, 3, 4); for several (..., L, U, 3), ..."""
-    points = [_checks.finite(position_name, position), _checks.finite(velocity_name, velocity)]
-    for name, each in zip((position_name, velocity_name), points, strict=True):
-        if each.ndim < 1 + several or each.shape[-1] != 2:
-            shape = "(..., U, 2)" if several else "(..., 2)"
-            raise ValueError(f"{name} must have shape {shape}, got {each.shape}")
-    aps, axes = _checks.finite("aps", aps), _checks.finite("axes", axes)
-    if aps.ndim < 2 or aps.shape[-1] != 2:
-        raise ValueError(f"aps must have shape (..., L, 2), got {aps.shape}")
+    points = [
+        _checks.points(name, value, 1 + several)
+        for name, value in ((position_name, position), (velocity_name, velocity))
+    ]
+    aps, axes = _checks.points("aps", aps, 2), _checks.finite("axes", axes)
     _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     if several:  # (..., 1, U, 2) against (..., L, 1, 2)
         points = [each[..., None, :, :] for each in points]

@@ -757,7 +757,7 @@ BAD = [
     ({"position": [np.nan, 0.0]}, "position must be finite"),
     ({"velocity": [1.0]}, "velocity must have shape"),
     ({"velocity": "fast"}, "velocity must be an array of real numbers"),
-    ({"aps": [0.0, 0.0]}, r"aps must have shape \(\.\.\., L, 2\)"),
+    ({"aps": [0.0, 0.0]}, r"aps must have shape \(\.\.\., n, 2\)"),
     ({"aps": [[np.inf, 0.0]]}, "aps must be finite"),
     ({"n_antennas": 0}, "n_antennas must be a whole number >= 1"),
     ({"n_antennas": 2.5}, "n_antennas must be a whole number"),
@@ -786,7 +786,7 @@ def test_bad_input_is_named(changes, message):
 
 
 BAD_JOINT = [
-    ({"positions": [1.0, 2.0]}, r"positions must have shape \(\.\.\., U, 2\)"),
+    ({"positions": [1.0, 2.0]}, r"positions must have shape \(\.\.\., n, 2\)"),
     ({"velocities": [[1.0, 2.0, 3.0]]}, "velocities must have shape"),
     ({"positions": [[0.0, 0.0], [1.0, 1.0]]}, "must not coincide"),
     ({"amplitudes": 1.0}, r"amplitudes must have shape \(\.\.\., U, L\)"),
