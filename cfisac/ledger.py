@@ -61,7 +61,7 @@ REQUIRED = {
 }  # fmt: skip
 KIND_NAMES = {"": "equation", "fig": "figure"}
 
-_KEYS = {"id", "what", "verdict", "note", "read", "check"}
+_KEYS = {"id", "what", "verdict", "note", "copy", "read", "check"}
 _LABEL = re.compile(
     r"^\s*:label:\s*(?P<math>[\w-]+)\s*$"
     r"|\$\$\s*\((?P<dollar>[\w-]+)\)\s*$"
@@ -72,13 +72,18 @@ _LABEL = re.compile(
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the ledger; an empty ``note``, ``read`` or ``check`` means there is none."""
+    """One row of the ledger; an empty ``note``, ``copy``, ``read`` or ``check`` means none.
+
+    ``copy`` says what the conversion of the source to text may have lost or changed, where the
+    verdict would be another if it had.
+    """
 
     source: str
     id: str
     what: str
     verdict: str
     note: str = ""
+    copy: str = ""
     read: str = ""
     check: str = ""
 
@@ -339,13 +344,15 @@ def _box(above: str, caption: str, head: str, body: Iterable[str], kind: str) ->
 
 def _text_row(row: Row) -> str:
     parts = [f"{row.id}  [{row.verdict}]  {row.what}"]
-    parts += [f"    {key}: {value}" for key in ("note", "read", "check")
+    parts += [f"    {key}: {value}" for key in ("note", "copy", "read", "check")
               if (value := getattr(row, key))]  # fmt: skip
     return "\n".join(parts)
 
 
 def _html_row(row: Row, named: bool, wide: bool) -> str:
     note = f'<br><span class="ledger-note">{_prose(row.note)}</span>' if row.note else ""
+    if row.copy:
+        note += f'<br><span class="ledger-copy">Our copy: {_prose(row.copy)}</span>'
     name = f"{TITLES.get(row.source, row.source)} {row.name}" if named else row.name
     where = _link(row.read, _chapter_url(row)) if row.read else ""
     if row.check:
@@ -435,6 +442,7 @@ _STYLE = (
 .ledger tbody th { min-width: 6rem; }
 .ledger code { overflow-wrap: anywhere; font-size: 0.78rem; }
 .ledger-note { font-style: italic; }
+.ledger-copy { border-left: 3px solid #d9a521; padding-left: 0.4rem; }
 .ledger-meaning { font-weight: normal; font-size: 0.82rem; }
 .ledger-verdict { border-radius: 0.6rem; padding: 0.1rem 0.5rem; white-space: nowrap; }
 .ledger-open { outline: 1px solid #8886; outline-offset: -1px; }

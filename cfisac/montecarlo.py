@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from cfisac import _checks
@@ -33,6 +35,51 @@ if sys.platform != "win32":
 Cell = Mapping[str, Any]
 Trial = Callable[..., Mapping[str, float]]
 Moments = dict[str, tuple[float, float]]  # name: mean, sum of squared deviations
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over draws, with its standard error and their number.
+
+    ``format(estimate, ".2f")`` gives ``1.54 ± 0.03 (n = 32)``, for figures, prose and tables.
+    """
+
+    mean: float
+    standard_error: float
+    n: int
+
+    def __format__(self, layout: str) -> str:
+        """Mean and standard error in the given layout, and n."""
+        return f"{self.mean:{layout}} ± {self.standard_error:{layout}} (n = {self.n})"
+
+    def __str__(self) -> str:
+        return format(self, ".3g")
+
+
+def estimate(draws: ArrayLike) -> Estimate:
+    """Mean of independent draws of one number, and how far chance may have moved it.
+
+    Parameters
+    ----------
+    draws : array_like of float
+        At least two finite numbers, independent of each other; the shape does not matter.
+
+    Returns
+    -------
+    Estimate
+        Mean, standard error ``s / sqrt(n)`` with ``s^2 = sum (x - mean)^2 / (n - 1)``, and n.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two draws or one is not finite.
+    """
+    values = _checks.finite("draws", draws).ravel()
+    if values.size < 2:
+        raise ValueError(f"draws must hold two numbers or more, got {values.size}")
+    error = values.std(ddof=1) / math.sqrt(values.size)
+    return Estimate(float(values.mean()), float(error), values.size)
+
 
 MAX_BATCHES = 16  # per cell; bounds what is kept, however many trials there are
 CONNECT_SECONDS = 10  # how long a Dask scheduler may take to answer

@@ -217,3 +217,10 @@ def test_verdicts_can_be_read_in_light_and_dark_mode(verdict):
     for pair in ((back, ink), (dark, pale)):
         low, high = sorted(luminance(colour) for colour in pair)
         assert (high + 0.05) / (low + 0.05) >= 7
+
+
+def test_what_hangs_on_our_copy_is_marked(root):
+    row = replace(ledger.load(root / "book/ledger")[0], copy="a prime may be lost")
+    shown = ledger.table([row], "rows")
+    assert "Our copy: a prime may be lost" in shown.html
+    assert "copy: a prime may be lost" in shown.text

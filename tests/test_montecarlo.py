@@ -252,3 +252,22 @@ def test_bad_input_is_refused_before_any_work(arguments, name, monkeypatch):
         monkeypatch.setattr(montecarlo, "CONNECT_SECONDS", 1)
     with pytest.raises(ValueError, match=name):
         montecarlo.run(trial, CELLS, **({"n_trials": 4, "seed": 1} | arguments))
+
+
+def test_an_estimate_is_the_mean_with_its_standard_error():
+    draws = np.random.default_rng(1).normal(3.0, 2.0, size=(40, 10))
+    given = montecarlo.estimate(draws)
+    np.testing.assert_allclose(given.mean, draws.mean(), rtol=1e-12)
+    assert given.n == 400
+    # The definition by another road: the mean square difference of all pairs is twice s^2.
+    pairs = np.subtract.outer(draws.ravel(), draws.ravel())
+    np.testing.assert_allclose(
+        given.standard_error, np.sqrt(np.sum(pairs**2) / (2 * 400 * 399) / 400), rtol=1e-12
+    )
+    assert f"{montecarlo.estimate([1.0, 2.0, 3.0]):.2f}" == "2.00 ± 0.58 (n = 3)"
+
+
+@pytest.mark.parametrize("draws", [[], [1.0], [1.0, np.inf]])
+def test_an_estimate_needs_two_finite_draws(draws):
+    with pytest.raises(ValueError, match="draws"):
+        montecarlo.estimate(draws)
