@@ -223,6 +223,11 @@ def test_table_says_which_way_each_correction_goes():
     assert position["printed"] < position["Jacobians"]
     assert position["noise density"] < position["joint state"] < position["unknown gains"]
     assert 0.6 < TABLE.median_position_ratio["printed"] < 0.7
-    assert TABLE.median_speed_ratio["printed"] < 0.02
+    assert TABLE.median_speed_ratio["printed"] < 0.02  # in m/s; another number in km/h
+    assert 0.44 < TABLE.median_speed_ratio["velocity restored"] < 0.46
+    assert 0.53 < TABLE.p10_position_ratio["printed"] < 0.54
+    assert 0.74 < TABLE.p90_position_ratio["printed"] < 0.75
+    assert 0.09 < TABLE.p10_speed_ratio["velocity restored"] < 0.11
+    assert 0.77 < TABLE.p90_speed_ratio["velocity restored"] < 0.82
     assert TABLE.median_position_ratio["unknown gains"] == 1
     assert 1.30 < TABLE.median_position_ratio["without Doppler"] < 1.34
