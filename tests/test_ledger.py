@@ -3,12 +3,13 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cfisac import ledger
 
-ROOT = ledger.FOLDER.parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 
 CHAPTER = """# A chapter
 
