@@ -25,8 +25,8 @@ VERDICTS = {
     "definition": "introduces a symbol or a model; there is nothing to prove",
     "proved": "derived symbolically, step by step, with SymPy",
     "verified": "agrees with a brute-force computation to rounding or to sampling error",
-    "conditional": "holds only under a condition that the source does not state, such as the repair "
-    "of a row it builds on",
+    "conditional": "holds only under a condition that the source does not state, such as the "
+    "repair of a row it builds on",
     "corrected": "wrong as printed; the book shows a counterexample and the repaired form",
     "refuted": "does not hold; the book computes a counterexample",
     "reconstructed": "missing from the text we worked from; the form shown is our own derivation",
