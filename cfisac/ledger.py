@@ -11,7 +11,7 @@ rest: ``zhang-41``, ``zhang-fig2``, ``liu-algorithm3``.
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -25,7 +25,8 @@ VERDICTS = {
     "definition": "introduces a symbol or a model; there is nothing to prove",
     "proved": "derived symbolically, step by step, with SymPy",
     "verified": "agrees with a brute-force computation to rounding or to sampling error",
-    "conditional": "holds only under a condition that the source does not state",
+    "conditional": "holds only under a condition that the source does not state, such as the "
+    "repair of a row it builds on",
     "corrected": "wrong as printed; the book shows a counterexample and the repaired form",
     "refuted": "does not hold; the book computes a counterexample",
     "reconstructed": "missing from the text we worked from; the form shown is our own derivation",
@@ -285,13 +286,20 @@ def table(rows: Iterable[Row], caption: str) -> Rendered:
 
 
 def errata(rows: Iterable[Row]) -> Rendered:
-    """The rows that need the reader's care: refuted, corrected, conditional, in this order."""
-    chosen = sorted(
-        (row for row in rows if row.verdict in ERRATA), key=lambda row: ERRATA.index(row.verdict)
-    )
-    return _table(
-        chosen, f"{len(chosen)} rows that are refuted, corrected or conditional", named=True
-    )
+    """The rows that need the reader's care: refuted, corrected, conditional, in this order.
+
+    The caption counts them, and those of them that hang on our copy of the source.
+    """
+    chosen = needing_care(rows)
+    doubtful = sum(bool(row.copy) for row in chosen)
+    caption = f"{len(chosen)} rows that are refuted, corrected or conditional"
+    return _table(chosen, f"{caption}; {doubtful} of them hang on our copy", named=True)
+
+
+def needing_care(rows: Iterable[Row]) -> list[Row]:
+    """The rows of the errata, worst first; within a verdict in the order of the sources."""
+    chosen = (row for row in rows if row.verdict in ERRATA)
+    return sorted(chosen, key=lambda row: ERRATA.index(row.verdict))
 
 
 def scoreboard(rows: Iterable[Row]) -> Rendered:
@@ -319,13 +327,15 @@ def scoreboard(rows: Iterable[Row]) -> Rendered:
 
 def _table(rows: Sequence[Row], caption: str, named: bool) -> Rendered:
     present = [verdict for verdict in VERDICTS if any(row.verdict == verdict for row in rows)]
+    present += ["our copy"] if any(row.copy for row in rows) else []
     options = "".join(f"<option>{verdict}</option>" for verdict in ["all", *present])
     columns = _COLUMNS if any(row.read for row in rows) else _COLUMNS[:-1]  # nothing judged yet
     wide = columns is _COLUMNS
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    here = {row.id for row in rows}
     html = _box(
         f'<label>Show <select onchange="{_FILTER}">{options}</select></label>',
-        caption, head, (_html_row(row, named, wide) for row in rows), "ledger-rows",
+        caption, head, (_html_row(row, named, wide, here) for row in rows), "ledger-rows",
     )  # fmt: skip
     return Rendered(html, "\n".join([caption, *(_text_row(row) for row in rows)]))
 
@@ -349,17 +359,18 @@ def _text_row(row: Row) -> str:
     return "\n".join(parts)
 
 
-def _html_row(row: Row, named: bool, wide: bool) -> str:
-    note = f'<br><span class="ledger-note">{_prose(row.note)}</span>' if row.note else ""
+def _html_row(row: Row, named: bool, wide: bool, here: Set[str]) -> str:
+    text = _linked(_prose(row.note), row, here)
+    note = f'<br><span class="ledger-note">{text}</span>' if row.note else ""
     if row.copy:
-        note += f'<br><span class="ledger-copy">Our copy: {_prose(row.copy)}</span>'
+        note += f'<span class="ledger-copy"><b>Our copy:</b> {_prose(row.copy)}</span>'
     name = f"{TITLES.get(row.source, row.source)} {row.name}" if named else row.name
     where = _link(row.read, _chapter_url(row)) if row.read else ""
     if row.check:
         breakable = re.sub(r"([/_:])(?=\w)", r"\1<wbr>", escape(row.check))
         where += f"<br><code>{breakable}</code>"
     return (
-        f'<tr id="{row.id}" data-verdict="{row.verdict}">'
+        f'<tr id="{row.id}" data-show="{row.verdict}{" our copy" * bool(row.copy)}">'
         f'<th scope="row">{name if named else name.replace(" ", "&nbsp;")}</th>'
         f"<td>{_prose(row.what)}{note}</td><td>{_pill(row.verdict)}</td>"
         + (f'<td class="ledger-where">{where}</td></tr>' if wide else "</tr>")
@@ -374,6 +385,26 @@ def _prose(text: str) -> str:
         index = rf"(?<![a-z]{{2}}){mark}(−?[A-Za-zα-ω0-9]+(?:\.\d+)?)"
         html = re.sub(index, rf"<{tag}>\1</{tag}>", html)
     return html
+
+
+def _linked(html: str, row: Row, here: Set[str]) -> str:
+    """Let equation numbers lead to their rows on the same page, so that inherited faults show.
+
+    A number belongs to the source named before it or before the list it stands in, or else to
+    the row's own.
+    """
+    source, end = row.source, -1
+
+    def link(match: re.Match[str]) -> str:
+        nonlocal source, end
+        in_list = html[end : match.start()] in (", ", " and ", ", and ", " to ", "–")
+        source = match["source"] or (source if in_list else row.source)
+        end = match.end()
+        target = f"{source}-{match['number']}"
+        known = target in here and target != row.id
+        return f'<a href="#{target}">{match[0]}</a>' if known else match[0]
+
+    return re.sub(rf"(?:\b(?P<source>{'|'.join(TITLES)}) )?\((?P<number>\d+)\)", link, html)
 
 
 def _chapter_url(row: Row) -> str:
@@ -413,7 +444,7 @@ def _bar(name: str, count: Counter[str]) -> str:
 _COLUMNS = ("Where", "What it says", "Verdict", "Read and check")
 _FILTER = (
     "this.closest('.ledger').querySelectorAll('tbody tr').forEach("
-    "r => { r.hidden = this.value != 'all' && r.dataset.verdict != this.value })"
+    "r => { r.hidden = this.value != 'all' && !r.dataset.show.includes(this.value) })"
 )
 # Of the words: background and ink, light and dark mode, contrast at least 7 : 1. Of the bars: one.
 _COLOURS = {
@@ -442,7 +473,8 @@ _STYLE = (
 .ledger tbody th { min-width: 6rem; }
 .ledger code { overflow-wrap: anywhere; font-size: 0.78rem; }
 .ledger-note { font-style: italic; }
-.ledger-copy { border-left: 3px solid #d9a521; padding-left: 0.4rem; }
+.ledger-copy { display: block; margin-top: 0.3rem; padding: 0.15rem 0.4rem; border-radius: 0.2rem;
+  border-left: 3px solid #d9a521; background: #d9a5211f; }
 .ledger-meaning { font-weight: normal; font-size: 0.82rem; }
 .ledger-verdict { border-radius: 0.6rem; padding: 0.1rem 0.5rem; white-space: nowrap; }
 .ledger-open { outline: 1px solid #8886; outline-offset: -1px; }

@@ -3,10 +3,13 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cfisac import ledger
+
+ROOT = Path(__file__).resolve().parents[1]
 
 CHAPTER = """# A chapter
 
@@ -222,5 +225,56 @@ def test_verdicts_can_be_read_in_light_and_dark_mode(verdict):
 def test_what_hangs_on_our_copy_is_marked(root):
     row = replace(ledger.load(root / "book/ledger")[0], copy="a prime may be lost")
     shown = ledger.table([row], "rows")
-    assert "Our copy: a prime may be lost" in shown.html
+    assert "<b>Our copy:</b> a prime may be lost" in shown.html
+    assert "<option>our copy</option>" in shown.html
     assert "copy: a prime may be lost" in shown.text
+
+
+def test_errata_say_how_many_rows_hang_on_our_copy():
+    rows = [
+        ledger.Row("zhang", "zhang-1", "what", "refuted", "note", copy="a prime"),
+        ledger.Row("zhang", "zhang-2", "what", "conditional", "note"),
+        ledger.Row("liu", "liu-2", "what", "corrected", "note", copy="a dot"),
+        ledger.Row("liu", "liu-3", "what", "proved", copy="not in the errata"),
+    ]
+    shown = ledger.errata(rows)
+    for form in (shown.html, shown.text):
+        assert "3 rows that are refuted, corrected or conditional; 2 of them hang on" in form
+
+
+def stored_numbers(page):
+    """The numbers that a page glues into its prose, by name, from its stored notebook."""
+    notebook = json.loads((ROOT / f"tests/notebooks/{page}.ipynb").read_text("utf-8"))
+    outputs = [out for cell in notebook["cells"] for out in cell.get("outputs", [])]
+    glued = [out for out in outputs if "scrapbook" in out.get("metadata", {})]
+    return {
+        out["metadata"]["scrapbook"]["name"]: "".join(
+            out["data"]["application/papermill.record/text/plain"]
+        )
+        for out in glued
+    }
+
+
+def test_the_errata_page_names_how_many_rows_hang_on_our_copy():
+    care = ledger.needing_care(ledger.load())
+    page = (ROOT / "book/ledger/errata.md").read_text("utf-8")
+    numbers = stored_numbers("ledger/errata")
+    for name, count in {
+        "errata-rows": len(care),
+        "errata-copy": sum(bool(row.copy) for row in care),
+    }.items():
+        assert f"`{name}`" in page
+        assert numbers[name] == str(count)
+
+
+def test_numbers_in_notes_lead_to_their_rows_on_the_same_page():
+    rows = [
+        ledger.Row("zhang", "zhang-70", "what", "refuted", "the fault"),
+        ledger.Row("zhang", "zhang-71", "what", "refuted", "as (70); (71), fan_conf (9) and (70)"),
+        ledger.Row("fan_conf", "fan_conf-9", "what", "corrected", "see zhang (70), (71), (72)"),
+    ]
+    html = ledger.errata(rows).html
+    note = 'as <a href="#zhang-70">(70)</a>; (71), <a href="#fan_conf-9">fan_conf (9)</a> and (70)'
+    assert note in html
+    zhang = '<a href="#zhang-70">zhang (70)</a>, <a href="#zhang-71">(71)</a>, (72)'
+    assert zhang in html
