@@ -1,8 +1,8 @@
 """The worked example and the table of techniques of commit.
 
-The source prints neither the side of its square nor, in the text we worked from, any formula. So
-the example is computed for four sides and for each reading of its words, and the table for one
-deployment: what its published accuracies ask of a single link, and what the bound allows.
+The numbers of the example are missing from the text we worked from. So it is computed for four
+sides of its square and for each reading of its words, and the table for one deployment: what its
+published accuracies ask of a single link, and what the bound allows.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """Figures 2 and 3 of zhang, and the threshold of the estimator that attains its Theorem 2.
 
-The source prints no parameter of its figures. Assumed here: a square of 200 m, users uniform in
-it, half-wavelength arrays, unit noise variance, power ``|alpha|^2 = 10 (50 m / d)^2``, users
-nearer than 10 m counted as 10 m away, access points turned at random with three panels each, so
-that the angle to the nearest panel is uniform in +-60 degrees. Without panels the mean does not
+The text of the source gives no parameter of its figures. Assumed here: a square of 200 m, users
+uniform in it, half-wavelength arrays, unit noise variance, power ``|alpha|^2 = 10 (50 m / d)^2``,
+users nearer than 10 m counted as 10 m away, access points turned at random with three panels each,
+so that the angle to the nearest panel is uniform in +-60 degrees. Without panels the mean does not
 exist: E[1 / cos^2 phi] is infinite for an angle uniform on the circle.
 """
 

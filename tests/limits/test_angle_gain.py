@@ -439,20 +439,6 @@ def test_exponents_in_pilots_and_antennas(per_antenna, exponent):
     assert bound(1000, 32) == pytest.approx(bound(1000, 16) / 2, rel=1e-12)
 
 
-@QUICK
-@given(scene=SCENES)
-def test_angle_bound_falls_with_pilots_power_and_aperture(scene):
-    """zhang, abstract and conclusion: T, |alpha|^2, L and the spacing all help."""
-    gain, phi, array, pilots, noise = scene.arguments
-    base = angle_gain.angle_crlb(*scene.arguments)
-    longer = UniformLinearArray(array.n_antennas + 1, array.spacing)
-    wider = UniformLinearArray(array.n_antennas, 1.1 * array.spacing)
-    assert angle_gain.angle_crlb(gain, phi, array, pilots + 1, noise) < base
-    assert angle_gain.angle_crlb(1.1 * gain, phi, array, pilots, noise) < base
-    assert angle_gain.angle_crlb(gain, phi, longer, pilots, noise) < base
-    assert angle_gain.angle_crlb(gain, phi, wider, pilots, noise) < base
-
-
 def test_network_bound_adds_information_on_different_angles():
     """zhang (42)-(46): bounds one common angle; for own angles it is below all of them."""
     rng = np.random.default_rng(46)

@@ -430,14 +430,6 @@ def test_one_unknown_pilot_breaks_claim_1_at_low_snr_and_ten_do_not():
 # Claim 3 and what follows from it
 
 
-def test_pilot_entropy_is_below_the_claimed_number_of_bits():
-    """zhang (75): I <= H <= bMT bits <= 2bMLT, with BPSK and QPSK (two BPSKs of half the power)."""
-    for snr, n_bits in itertools.product((0.01, 1.0, 100.0), (1, 2)):
-        mutual = n_bits * bpsk_quad(snr / n_bits)  # nats of one pilot
-        assert 0 < mutual <= n_bits * LN2 + 1e-12 < 2 * n_bits * LN2
-    assert 2 * bpsk_quad(50.0) == pytest.approx(2 * LN2, rel=1e-9)  # and H is reached
-
-
 @given(seed=SEEDS, n_bits=st.integers(1, 8))
 def test_claim_3_is_true_from_one_bit_on_and_at_least_4btml_times_the_trace(seed, n_bits):
     """zhang (22): the same right-hand side with I = 2bMLT. With equal access points it is exactly

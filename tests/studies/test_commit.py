@@ -5,6 +5,7 @@ import pytest
 from scipy.constants import speed_of_light
 
 from cfisac import fisher, geometry, scenarios, studies
+from cfisac.arrays import UniformLinearArray
 from cfisac.limits import toa_aoa
 from cfisac.studies import commit
 
@@ -232,6 +233,60 @@ def test_multi_rtt_is_the_mean_of_two_delays():
     assert by_delay == pytest.approx((commit.DELAY_VARIANCE + 9e-18) / 2)
     assert np.isinf(by_angle)
     assert clock == 0
+
+
+def test_an_exercise_of_the_chapter_has_the_bound_of_the_sum():
+    """commit (10): four corners, 1 ns, the user in the middle; the source's solution says 0.30 m.
+
+    Printed form: sum of u u^T lambda / c^2 with lambda = 1 / variance, then sqrt(tr J^-1).
+    """
+    corners = 50.0 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    unit = -corners / np.linalg.norm(corners, axis=1, keepdims=True)
+    printed = np.einsum("li,lj->ij", unit, unit) / (speed_of_light * 1e-9) ** 2
+    assert np.sqrt(np.trace(np.linalg.inv(printed))) == pytest.approx(0.30, abs=5e-4)
+    efim = toa_aoa.position_efim([0.0, 0.0], corners, 1e-18, np.inf)
+    np.testing.assert_allclose(efim, printed, rtol=1e-12, atol=1e-12 * printed[0, 0])
+
+
+@pytest.mark.parametrize("n_antennas", [2, 8, 64])
+def test_variances_scale_as_the_summary_of_the_chapter_says(n_antennas):
+    """commit (9), (25), (26): delay as 1 / (beta^2 SNR), angle as 1 / (N (D / lambda)^2 SNR).
+
+    With the SNR of one antenna in the angle; D = N lambda / 2, but for terms of order 1 / N^2.
+    """
+    snr, bandwidth = commit.SNR, commit.BANDWIDTH
+    delay = toa_aoa.delay_variance(bandwidth, snr)
+    assert delay * bandwidth**2 / 12 * snr == pytest.approx(1 / (8 * np.pi**2))
+    angle = toa_aoa.angle_variance(0.0, UniformLinearArray(n_antennas), n_antennas * snr)
+    scaled = angle * n_antennas * (n_antennas / 2) ** 2 * snr
+    assert scaled * (1 - 1 / n_antennas**2) == pytest.approx(6 / (4 * np.pi**2))
+
+
+@pytest.mark.parametrize("n_symbols", [4, 8, 64])
+def test_gaussian_symbols_cost_t_over_t_minus_1_in_the_mean_bound(n_symbols):
+    """commit (29): PEB^2 of the symbols drawn, through the theorem, against constant modulus.
+
+    E = sum |s|^2 has the mean of 1/E 1 / (T - 1) and its square 1 / ((T - 1)(T - 2)).
+    """
+    rng, n = np.random.default_rng(29), 20_000
+    aps = scenarios.square_grid(commit.N_APS, 100.0)
+    user = np.array([13.0, -8.0])
+
+    def square(energy):
+        each = np.asarray(energy, dtype=float)[..., None]
+        efim = toa_aoa.position_efim(
+            np.broadcast_to(user, (*np.shape(energy), 2)),
+            aps,
+            commit.DELAY_VARIANCE / each,
+            commit.ANGLE_VARIANCE / each,
+        )
+        return fisher.position_error_bound(efim) ** 2
+
+    symbols = rng.normal(size=(n, n_symbols, 2)) @ [1, 1j] / np.sqrt(2)
+    cost = square(np.sum(np.abs(symbols) ** 2, axis=1)) / square(float(n_symbols))
+    exact = n_symbols / (n_symbols - 1)
+    second = n_symbols**2 / ((n_symbols - 1) * (n_symbols - 2))
+    assert abs(np.mean(cost) - exact) < 4.5 * np.sqrt((second - exact**2) / n)
 
 
 def test_bad_input_is_named():
