@@ -131,8 +131,9 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
     fit = np.linalg.solve(nuisance, _transpose(coupling))
     left = _symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
     # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
-    terms = 1 + np.sum(fit**2, axis=(-2, -1))
-    left = _without_rounding("fim", left, 8 * fim.shape[-1] * eps * terms)
+    unit = np.sqrt(1 + np.sum(fit**2, axis=-2))
+    outer = unit[..., :, None] * unit[..., None, :]
+    left = outer * _without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
     scale = scale[..., :n_keep]
     return left * (scale[..., :, None] * scale[..., None, :])
 
@@ -323,15 +324,14 @@ def _without_hidden(slopes: Array, rounding: Array) -> Array:
     return (left * np.where(seen, size, 0.0)[..., None, :]) @ right
 
 
-def _without_rounding(name: str, fim: Array, floor: ArrayLike) -> Array:
-    """Set what is not above ``floor`` (...) to zero, in units that know all entries equally well.
+def _without_rounding(name: str, fim: Array, floor: float) -> Array:
+    """Set what is not above ``floor`` to zero, in units in which all entries are known to it.
 
     The directions first, the diagonal after them, each with its row and column, so that the
     matrix stays positive semidefinite; one that was not, by more than rounding, is refused.
     """
-    floor = np.asarray(floor)[..., None]
     eigenvalues, vectors = np.linalg.eigh(fim)
-    if np.any(eigenvalues < -np.maximum(floor, _NEGATIVE)):
+    if np.any(eigenvalues < -max(floor, _NEGATIVE)):
         raise ValueError(f"{name} must be positive semidefinite")
     hidden = eigenvalues <= floor
     if np.any(hidden):
