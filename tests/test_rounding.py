@@ -338,6 +338,56 @@ def test_two_arrays_at_endfire_see_no_position():
             assert np.all(np.isinf(bound) if off == 0 else np.isfinite(bound))
 
 
+def right_triangle(rng):
+    """A direction with rational components (x, y) / z."""
+    *sides, z = TRIPLES[rng.integers(len(TRIPLES))]
+    x, y = (int(sign) * side for sign, side in zip(rng.choice([-1, 1], 2), sides, strict=True))
+    return (x, y, z) if rng.random() < 0.5 else (y, x, z)
+
+
+def exact_echo(there, back, axes):
+    """Gradients of both electrical angles and of the path, rational; spacing 1 / 2 pi."""
+
+    def turning(k, x, y, z, axis):
+        dot = Fraction(-y * axis[0] + x * axis[1], z * axis[2])
+        return [dot * Fraction(-y, k * z * z), dot * Fraction(x, k * z * z)]
+
+    both = [Fraction(there[i], there[3]) + Fraction(back[i], back[3]) for i in (1, 2)]
+    return [turning(*back, axes[1]), turning(*there, axes[0]), both]
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (1000.1, -2000.3), (123456.7, 5e5)])
+def test_echoes_over_right_triangles(place):
+    """Up to three reflected paths, each with angles or a delay; endfire and baselines among them.
+
+    Summed path by path, and as slopes.
+    """
+    expected, summed, stacked = [], [], []
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        pool, exact, rows, total = [right_triangle(rng), right_triangle(rng)], [], [], 0
+        for _ in range(rng.integers(1, 4)):
+            there, back = ((int(rng.integers(1, 9)), *pool[rng.integers(2)]) for _ in range(2))
+            if rng.random() < 0.3:  # opposite: the target is on the baseline
+                back = (back[0], -there[1], -there[2], there[3])
+            axes = [end[1:] if rng.random() < 0.4 else right_triangle(rng) for end in (there, back)]
+            chosen = rng.integers(0, 2, 3)
+            gradients = exact_echo(there, back, axes)
+            exact += [[int(w) * x for x in row] for w, row in zip(chosen, gradients, strict=True)]
+            ends = [np.array(place) - k * np.array([x, y]) for k, x, y, _ in (there, back)]
+            along = [np.array(axis[:2]) / axis[2] for axis in axes]
+            _, jacobian = geometry.bistatic(place, (0, 0), *ends, *along, 1e9, 0.5 / np.pi)
+            rows.append(jacobian[:3, :2] * np.array([1, 1, speed_of_light])[:, None])
+            total = total + fisher.change_parameters(np.diag(chosen), rows[-1])
+            rows[-1] *= chosen[:, None]
+        expected.append(exact_bound(added(exact)))
+        summed.append(np.diag(fisher.crlb(total)))
+        stacked.append(np.diag(fisher.crlb(fisher.information(np.concatenate(rows)))))
+    assert 0.3 < np.mean(np.isinf(expected)) < 0.7
+    assert_same(summed, expected)
+    assert_same(stacked, expected)
+
+
 def test_on_the_baseline_a_reflected_delay_says_nothing():
     rng = np.random.default_rng(12)
     ends, share = rng.uniform(-100, 100, (2, 2000, 2)) + 1e4, rng.uniform(0.1, 0.9, (2000, 1))
@@ -405,6 +455,21 @@ def test_slopes_in_float32_that_are_parallel_stay_parallel():
         slopes = np.outer(rng.uniform(1, 9, 5), rng.uniform(-1, 1, 3)).astype(np.float32)
         for fim in (fisher.gaussian_fim(slopes, 1.0), fisher.information(slopes)):
             assert np.all(np.isinf(np.diag(fisher.crlb(fim))))
+
+
+@pytest.mark.parametrize("n", [10, 300, 10_000, 300_000])
+def test_a_long_sum_does_not_hide_that_its_terms_are_parallel(n):
+    """The rounding of a sum grows with its length; that of the slopes does not."""
+    rng = np.random.default_rng(17)
+    for equal in (True, False):
+        samples = np.full(n, np.exp(1j)) if equal else rng.normal(size=n) + 1j
+        slopes = samples[:, None] * rng.uniform(-1, 1, 3)
+        fim = fisher.gaussian_fim(slopes, 1.0)
+        assert np.all(np.isinf(np.diag(fisher.crlb(fim))))
+        power = np.linalg.norm(slopes, axis=0)
+        np.testing.assert_allclose(fim, 2 * np.outer(power, power) * np.sign(fim), rtol=1e-10)
+        beside = np.concatenate([slopes[:, :1], 1e-6j * slopes[:, 1:2] + slopes[:, :1]], axis=1)
+        assert np.all(np.isfinite(np.diag(fisher.crlb(fisher.gaussian_fim(beside, 1.0)))))
 
 
 def test_whole_numbers_are_exact():
