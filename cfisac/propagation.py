@@ -94,7 +94,8 @@ def urban_microcell_path_loss(
     carrier_frequency : (...) float
         f_c (Hz), 0.5e9 to 100e9.
     ap_height : float
-        h_BS (m), more than 1; the report has 10.
+        h_BS (m), more than 1. The report fits its model to masts of 10 m; the formula has h_BS in
+        it, but for any other height it is outside the report.
     user_height : float
         h_UT (m), 1.5 to 22.5.
     line_of_sight : (...) bool
@@ -108,8 +109,8 @@ def urban_microcell_path_loss(
     Raises
     ------
     ValueError
-        If an argument lies outside the range in which the report states the model. The model is
-        not stretched: below 10 m it says nothing.
+        If an argument other than ``ap_height`` lies outside the range in which the report states
+        the model. The model is not stretched: below 10 m of distance it says nothing.
     """
     flat = _between("distance", distance, DISTANCES)
     carrier = _between("carrier_frequency", carrier_frequency, CARRIERS)
@@ -279,12 +280,13 @@ def mmse_estimate_covariance(
     pilot_energy : (...) float
         e >= 0: power times the number of pilot samples, in the unit of ``noise_variance``.
     noise_variance : (...) float
-        sigma^2 > 0 per sample.
+        sigma^2 >= 0 per sample; 0 for no noise.
 
     Returns
     -------
     (..., M, M)
-        B, Hermitian and positive semidefinite, never above R.
+        B, Hermitian and positive semidefinite, never above R. Without noise it is R, of whatever
+        rank; without a pilot it is 0.
 
     Raises
     ------
@@ -295,22 +297,23 @@ def mmse_estimate_covariance(
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(f"covariance must be (..., M, M), got shape {matrix.shape}")
     energy = _checks.non_negative("pilot_energy", pilot_energy)[..., None, None]
-    noise = _checks.positive("noise_variance", noise_variance)[..., None, None]
+    noise = _checks.non_negative("noise_variance", noise_variance)[..., None, None]
     _checks.must_broadcast(
         covariance=matrix.shape[:-2],
         pilot_energy=energy.shape[:-2],
         noise_variance=noise.shape[:-2],
     )
     size = np.abs(matrix).max(axis=(-2, -1), keepdims=True, initial=0.0)
-    rounding = 1e-10 * matrix.shape[-1] * np.where(size > 0, size, 1.0)
-    identity = np.eye(matrix.shape[-1])
-    try:  # faster than eigenvalues
-        np.linalg.cholesky(matrix + rounding * identity)
-        if np.any(np.abs(matrix - _adjoint(matrix)) > rounding):
-            raise np.linalg.LinAlgError
-    except np.linalg.LinAlgError as error:
-        raise ValueError("covariance must be Hermitian and positive semidefinite") from error
-    estimate = energy * matrix @ np.linalg.solve(energy * matrix + noise * identity, matrix)
+    rounding = max(1e-10, 4 * _checks.precision(covariance)) * matrix.shape[-1] * size
+    values, vectors = np.linalg.eigh((matrix + _adjoint(matrix)) / 2)
+    asymmetric = np.abs(matrix - _adjoint(matrix)) > rounding
+    if np.any(asymmetric) or np.any(values < -rounding[..., 0]):
+        raise ValueError("covariance must be Hermitian and positive semidefinite")
+    # Wiener's weight in every eigendirection: 0 to 1, and 1 without noise wherever there is power.
+    power = energy[..., 0] * np.clip(values, 0.0, None)
+    total = power + noise[..., 0]
+    weight = np.divide(power, total, where=total > 0, out=np.zeros_like(total))
+    estimate = (vectors * (weight * np.clip(values, 0.0, None))[..., None, :]) @ _adjoint(vectors)
     return (estimate + _adjoint(estimate)) / 2
 
 

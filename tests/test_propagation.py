@@ -356,6 +356,21 @@ def test_estimate_covariance_limits_and_one_antenna():
     assert (propagation.mmse_estimate_covariance(np.zeros((3, 3)), 1, 1) == 0).all()
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-300, 1e-16, 1e-12])
+def test_without_noise_the_channel_is_known_whatever_its_rank(noise):
+    """The inverse of the pilot's covariance may not exist; no direction in doubt needs it."""
+    rng = np.random.default_rng(5)
+    stack = [np.ones((4, 4)), *(random_covariance(rng, 4, rank) for rank in (1, 2, 3, 4))]
+    known = propagation.mmse_estimate_covariance(stack, 1.0, noise)
+    np.testing.assert_allclose(known, stack, atol=1e-10)
+    pilotless = propagation.mmse_estimate_covariance(stack, 0.0, noise)
+    np.testing.assert_array_equal(pilotless, np.zeros((5, 4, 4)))
+    coarse = np.ones((4, 4), np.complex64) / np.float32(3)
+    np.testing.assert_allclose(
+        propagation.mmse_estimate_covariance(coarse, 1.0, noise), coarse, atol=1e-7
+    )
+
+
 def test_estimate_covariance_broadcasts():
     rng = np.random.default_rng(4)
     stack = np.stack([random_covariance(rng, 3) for _ in range(2)])
@@ -370,7 +385,7 @@ def test_estimate_covariance_broadcasts():
         (([1.0, 2.0], 1, 1), "covariance"), ((np.ones((2, 3)), 1, 1), "covariance"),
         (([[1, 2], [0, 1]], 1, 1), "covariance"), (([[1, 2], [2, 1]], 1, 1), "covariance"),
         (([[1, 0], [0, -1]], 1, 1), "covariance"), (([[np.nan]], 1, 1), "covariance"),
-        (([[1]], -1, 1), "pilot_energy"), (([[1]], 1, 0), "noise_variance"),
+        (([[1]], -1, 1), "pilot_energy"), (([[1]], 1, -1), "noise_variance"),
         (([[1, 0], [0, -1e-6]], 1, 1), "covariance"), ((np.eye(3)[[[0, 1, 2]] * 3], [1, 2], 1),
                                                        "pilot_energy"),
     ],

@@ -8,7 +8,7 @@ is maximised by the peak of ``|a(phi)^H y|^2``, with ``alpha = a(phi)^H y`` ther
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ive
+from scipy.special import i0e
 
 from cfisac import _checks
 from cfisac.arrays import UniformLinearArray
@@ -18,6 +18,7 @@ ComplexArray = NDArray[np.complex128]
 
 _OVERSAMPLING = 4  # FFT bins per beamwidth: the peak is within 1/8 of a beamwidth of a bin
 _NEWTON_STEPS = 4  # quadratic convergence: on a clear peak the fourth is below 1e-12 rad
+_CERTAIN = 1e4  # SNR from which on an outlier is less likely than the smallest number, e^-5000
 _BLOCK = 2048  # snapshots worked on at a time, so that every temporary stays in the cache
 
 
@@ -154,7 +155,7 @@ def outlier_probability(snr: ArrayLike, n_antennas: int) -> Array:
     Returns
     -------
     (...)
-        From ``1 - 1/L`` without signal down to 0.
+        From ``1 - 1/L`` without signal down to 0, which it is from 40 dB on.
 
     Raises
     ------
@@ -164,11 +165,11 @@ def outlier_probability(snr: ArrayLike, n_antennas: int) -> Array:
     snr = _checks.non_negative("snr", snr)
     others = _checks.count("n_antennas", n_antennas) - 1
     nodes, weights = np.polynomial.legendre.leggauss(160)
-    peak = np.sqrt(snr)[..., None]
+    peak = np.sqrt(np.minimum(snr, _CERTAIN))[..., None]
     lower = np.maximum(peak - 7.0, 0.0)
     half = (peak + 7.0 - lower) / 2
     level = lower + half * (nodes + 1)  # amplitude of the beam that holds the signal
-    density = 2 * level * np.exp(-((level - peak) ** 2)) * ive(0, 2 * level * peak)
+    density = 2 * level * np.exp(-((level - peak) ** 2)) * i0e(2 * level * peak)
     exceeded = -np.expm1(others * np.log1p(-np.exp(-(level**2))))
     return (density * exceeded * half) @ weights
 

@@ -340,6 +340,21 @@ def test_predicted_mse_limits():
     assert angle_ml.predicted_mse(0.01, UniformLinearArray(1000)) == pytest.approx(1 / 3, rel=2e-3)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_antennas", [2, 8, 2000])
+def test_predictions_hold_at_any_snr(n_antennas):
+    """No outlier from 40 dB on, and the bound of u, which falls by 10 dB for every 10 dB."""
+    snr, array = 10.0 ** (np.arange(0, 3001, 1) / 10), UniformLinearArray(n_antennas)
+    chance = angle_ml.outlier_probability(snr, n_antennas)
+    assert np.all(np.diff(chance) <= 1e-15)
+    assert np.all(chance[20:40] <= n_antennas * np.exp(-snr[20:40] / 2))
+    assert not np.any(chance[400:])
+    bound = 6 / (snr * np.pi**2 * (n_antennas**2 - 1))
+    np.testing.assert_allclose(angle_ml.predicted_mse(snr, array)[400:], bound[400:], rtol=1e-12)
+    assert np.all(np.diff(angle_ml.predicted_mse(snr, array)) < 0)
+    assert angle_ml.outlier_probability(1e308, n_antennas) == 0
+
+
 @pytest.mark.parametrize("n_antennas", [2, 8, 64])
 def test_predicted_mse_is_never_more_than_a_blind_guess_makes(n_antennas):
     snr = np.logspace(-12, 2, 57)
