@@ -301,6 +301,17 @@ def test_printed_signs_contradict_each_other():
     assert min(errors[1], errors[2]) > 2 * errors[0]
 
 
+def test_printed_operator_belongs_to_the_chain_with_1_and_6_turned():
+    """fan_conf (9) as printed, for (2) as printed: the other place that the one slip may have."""
+    errors = []
+    for m, late in ((8, 3.0), (8, 2.5), (32, 2.5)):
+        columns = [turned_chain(each.reshape(2, m), late).ravel() for each in np.eye(2 * m)]
+        printed = OTFS(m, 2, 1.0).printed_operator(late / m, 0.0)
+        errors.append(np.linalg.norm(np.transpose(columns) - printed) / np.sqrt(2 * m))
+    assert errors[0] < 1e-9  # whole delays
+    assert 1.8 < errors[1] / errors[2] < 2.2  # between the samples it falls like 1 / sqrt(M)
+
+
 def turned_chain(grid, late):
     """(1) with exp(+j 2 pi m l / M), (2) as printed, (6) with exp(+j...): carriers at -m."""
     sent = transmitter(grid[:, -np.arange(grid.shape[1]) % grid.shape[1]], sign=-1)

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sympy as sp
+from scipy.constants import speed_of_light
 
 from cfisac import fisher, studies
 from cfisac.limits import multistatic
-from cfisac.scenarios import equal_power
+from cfisac.scenarios import equal_power, fan_scene
 from cfisac.studies import fan
+from cfisac.waveforms import OTFS
 
 FIG2 = studies.stored("fan_conf-fig2")
 FIG5 = studies.stored("fan_journal-fig5")
@@ -274,3 +277,141 @@ def test_angle_error_bound_is_that_of_the_receiving_array_alone():
     expected = np.rad2deg(total**-0.5)
     assert fan.angle_error_bound(scene, power, 40) == pytest.approx(expected, rel=1e-9)
     assert np.cos(np.deg2rad(40)) * np.pi == pytest.approx(parameters[0, 0, 0, 0], rel=1e-9)
+
+
+# Figure 5 without the bounds of the package: from samples, with derivatives by differences.
+
+
+def crossing(seed, n_transmitters=6):
+    """A small scene: 64 MHz, the nearer receiver first, a target at rest, one beam of rank one.
+
+    No delay is near a whole sample, where the operator jumps and differences would see it.
+    """
+    rng, near = np.random.default_rng(seed), 0.0
+    while near < 0.03:
+        scene = fan_scene(
+            rng, n_aps=8, n_targets=1, n_users=0, n_receivers=2, n_antennas=4, side=60.0,
+            min_distance=5.0, max_speed=0.0, waveform=OTFS(32, 2, 2e6),
+        )  # fmt: skip
+        late = scene.delays * 64e6
+        near = np.abs(late - late.round()).min()
+    order = np.argsort(np.linalg.norm(scene.receivers - scene.targets, axis=1))
+    beams = rng.normal(size=(n_transmitters, 1, 4, 2)) @ [1, 1j]
+    beams /= np.linalg.norm(beams, axis=-1, keepdims=True)
+    scene = replace(
+        scene,
+        transmitters=scene.transmitters[:n_transmitters],
+        transmit_axes=scene.transmit_axes[:n_transmitters],
+        receivers=scene.receivers[order],
+        receive_axes=scene.receive_axes[order],
+        beams=np.einsum("pqi,pqj->pqij", beams, beams.conj()),
+        users=None,
+    )
+    return scene, beams, equal_power(scene)
+
+
+def sampled_information(scene, beams, power, p, r):
+    """FIM of (x, y, bearing of the array, gain) from the samples of a path; gain is a nuisance.
+
+    Every symbol of every beam is sent alone, which gives the mean over independent symbols. The
+    bearing turns the receiving array alone.
+    """
+    index, target = np.arange(scene.n_antennas), scene.targets[0]
+    gain = abs(multistatic.rms_gains(scene)[p, r, 0])
+
+    def echo(theta):
+        out = target + theta[:2] - scene.transmitters[p]
+        home = target + theta[:2] - scene.receivers[r]
+        far, near = np.linalg.norm(out), np.linalg.norm(home)
+        axis = scene.receive_axes[r]
+        aoa = np.arctan2(axis[0] * home[1] - axis[1] * home[0], axis @ home) + theta[2]
+        arrive = np.exp(1j * np.pi * np.cos(aoa) * index) / np.sqrt(index.size)
+        depart = np.exp(1j * np.pi * (out @ scene.transmit_axes[p]) / far * index)
+        towards = np.sqrt(power[p]) * (beams[p].conj() @ depart) / np.sqrt(index.size)
+        rate = scene.velocities[0] @ (out / far + home / near)
+        psi = scene.waveform.operator((far + near) / speed_of_light, -rate / scene.wavelength)
+        return gain * np.multiply.outer(np.multiply.outer(arrive, towards), psi).ravel()
+
+    zero, units = np.zeros(3), np.array([2e-2, 2e-2, 1e-3])  # metres, radians
+    here = echo(zero)
+    columns = [
+        (8 * (echo(e) - echo(-e)) - echo(2 * e) + echo(-2 * e)) / (12 * np.max(e))
+        for e in np.diag(units)
+    ]
+    columns = np.transpose([*columns, here, 1j * here])
+    fim = 2 / scene.noise_variance * np.real(columns.conj().T @ columns)
+    return fim[:3, :3] - fim[:3, 3:] @ np.linalg.inv(fim[3:, 3:]) @ fim[3:, :3]
+
+
+def sampled_bounds(scene, beams, power):
+    """PEB, and information on the angle of arrival at the first receiver, from samples."""
+    paths = np.array(
+        [
+            [sampled_information(scene, beams, power, p, r) for p in range(len(scene.transmitters))]
+            for r in range(len(scene.receivers))
+        ]
+    )
+    place = paths.sum(axis=(0, 1))[:2, :2]
+    return np.sqrt(np.trace(np.linalg.inv(place))), paths[0, :, 2, 2].sum()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_figure_5_from_samples(seed):
+    """Least at 90 degrees, flat around it, finite at 0, both receivers below either."""
+    scene, beams, power = crossing(seed)
+    curves = {}
+    for receivers in ("RX1", "RX2", "both"):
+        for aoa in (0, 60, 90, 150):
+            turned = fan.turned_receivers(scene, receivers, aoa)
+            curves[receivers, aoa], _ = sampled_bounds(turned, beams, power)
+            bound = multistatic.peb(turned, power)[0]
+            assert bound == pytest.approx(curves[receivers, aoa], rel=1e-5)
+        edge, inside, least, far = (curves[receivers, aoa] for aoa in (0, 60, 90, 150))
+        assert edge > far > inside > least
+    for aoa in (0, 60, 90, 150):
+        assert curves["both", aoa] < min(curves["RX1", aoa], curves["RX2", aoa])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_figure_5_needs_delays_by_way_of_several_transmitters(seed):
+    """With one the bottom is less flat, and at 0 degrees nothing is left across the delay."""
+    rise = {}
+    for number in (1, 6):
+        scene, beams, power = crossing(seed, number)
+        turned = {aoa: fan.turned_receivers(scene, "RX1", aoa) for aoa in (0, 60, 90)}
+        inside, least = (sampled_bounds(turned[aoa], beams, power)[0] for aoa in (60, 90))
+        rise[number] = inside / least
+        information = sum(
+            sampled_information(turned[0], beams, power, p, 0)[:2, :2] for p in range(number)
+        )
+        blind = np.linalg.det(information) < 1e-9 * np.trace(information) ** 2
+        assert blind == (number == 1)
+        assert np.isinf(multistatic.peb(turned[0], power)[0]) == blind
+    assert 1 < rise[6] < rise[1] < 1 / np.sin(np.pi / 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_headline_6_from_samples(seed):
+    """No information on the angle along the array, most across it, by the derivative of echoes."""
+    scene, beams, power = crossing(seed)
+    turned = {aoa: fan.turned_receivers(scene, "RX1", aoa) for aoa in (0, 1, 30, 90, 150, 180)}
+    found = {aoa: sampled_bounds(each, beams, power)[1] for aoa, each in turned.items()}
+    assert found[0] < 1e-9 * found[90]
+    assert found[180] < 1e-9 * found[90]
+    assert found[1] < found[30] < found[90]
+    assert found[30] == pytest.approx(found[90] / 4, rel=1e-6)
+    assert found[150] == pytest.approx(found[30], rel=1e-6)
+    for aoa in (30, 90, 150):
+        bound = fan.angle_error_bound(turned[aoa], power, aoa)
+        assert bound == pytest.approx(np.rad2deg(found[aoa] ** -0.5), rel=1e-6)
+    for aoa in (0, 180):
+        assert np.isinf(fan.angle_error_bound(turned[aoa], power, aoa))
+
+
+def test_more_antennas_do_not_help_the_angle_along_the_array():
+    """Symbolic: the derivative of every antenna's phase vanishes at 0 degrees, whatever M_t."""
+    angle, number = sp.symbols("phi l", real=True)
+    slope = sp.diff(sp.exp(sp.I * sp.pi * number * sp.cos(angle)), angle)
+    assert slope.subs(angle, 0) == 0
+    squared = sp.simplify(slope * sp.conjugate(slope))
+    assert sp.simplify(squared - (sp.pi * number * sp.sin(angle)) ** 2) == 0
