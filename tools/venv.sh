@@ -21,12 +21,19 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 
 start=$SECONDS
-if ! modern "$venv/bin/python"; then
+here=$(pwd -P)
+if ! modern "$venv/bin/python" || [ "$(cat "$stamp" 2>/dev/null)" != "$here" ]; then
     echo "Creating $venv with $("$python" --version) ..."
     "$python" -m venv --clear "$venv"
+    echo "$here" >"$stamp"
+    touch -t 200001010000 "$stamp"  # begun, not finished
 fi
 echo "Installing $(grep -c == constraints.txt) pinned packages into $venv (one or two minutes the first time) ..."
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
-    --constraint constraints.txt --editable '.[book,test,cluster]'
+    --constraint constraints.txt --config-settings editable_mode=compat --editable '.[book,test,cluster]'
+# The package is found from where the environment is, so that a copy runs its own code.
+for link in "$venv"/lib/python3.*/site-packages/__editable__.cfisac-*.pth; do
+    echo ../../../.. >"$link"
+done
 touch "$stamp"
 echo "Installed in $((SECONDS - start)) s."
