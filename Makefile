@@ -42,4 +42,4 @@ bench: $(STAMP) ## time the fast paths against plain ones, side by side
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest benchmarks -q -s --benchmark-only --benchmark-disable-gc --benchmark-group-by=group --benchmark-columns=min,median,ops
 
 clean: ## remove _build and the tools' caches (keeps .venv)
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf _build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
