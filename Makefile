@@ -30,7 +30,7 @@ portable: $(STAMP) ## run package, chapters and stored tables under each BLAS ke
 	@$(PY) tools/test.py portable
 
 oldest: ## run the package tests with the oldest versions that pyproject.toml allows
-	@bash tools/oldest.sh "$(PYTHON)"
+	@bash tools/oldest.sh $(PYTHON)
 
 outputs: $(STAMP) ## execute the chapters (or NAMES="a b"), store their outputs, show the diff
 	@$(PY) tools/book.py outputs $(NAMES)
