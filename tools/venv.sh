@@ -5,7 +5,7 @@ venv=$1 stamp=$2 wanted=${3:-}
 modern() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 python=
-for candidate in ${wanted:-python3 python3.13 python3.12 python3.11}; do
+for candidate in ${wanted:-python3 python3.14 python3.13 python3.12 python3.11}; do
     if modern "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "$python" ]; then
