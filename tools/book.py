@@ -12,13 +12,17 @@ jupyter-cache, and the Sphinx build reads it from there: nothing runs twice. Ctr
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the rest is imported: the end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import contextlib
 import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time

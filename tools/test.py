@@ -10,6 +10,11 @@ NumPy's own loops compute with: each rounds differently, and the book must not s
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the rest is imported: the end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import json
 import os
 import platform
