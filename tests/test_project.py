@@ -459,6 +459,16 @@ def test_the_plainest_kernel_of_this_machine_runs_when_it_is_asked_for():
     assert kernel.is_met_by(*kernel.running())
 
 
+def test_what_verify_says_is_counted():
+    said = ["a: verified, 2 of 2 rows anew, largest relative difference 3e-12", "b: verified", ""]
+    verified = tool("test").verified
+    assert str(verified(said, 0)) == "2 passed, 0 failed; largest relative difference 3e-12"
+    result = verified([*said, "c: FAILED", "  c.csv row 1: x is 1.0, computed 2.0"], 1)
+    assert (result.passed, result.failed) == (2, 1)
+    assert result.differences == ["c: FAILED", "c.csv row 1: x is 1.0, computed 2.0"]
+    assert verified([], 2).failed == 1
+
+
 # ------------------------------------------------------------------- checkouts and installed copies
 
 

@@ -18,6 +18,7 @@ if __name__ == "__main__":  # Ctrl-C while the rest is imported: the end, withou
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -48,12 +49,14 @@ class Result:
     failed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
+    remark: str = ""
     seconds: float = 0.0
 
     def __str__(self) -> str:
         skipped = self.skipped.total()
         text = f"{self.passed} passed, {self.failed} failed"
-        return text + (f", {skipped} skipped" if skipped else "")
+        text += f", {skipped} skipped" if skipped else ""
+        return text + (f"; {self.remark}" if self.remark else "")
 
 
 @dataclass(frozen=True)
@@ -226,13 +229,19 @@ def tables(kernel: Kernel | None = None) -> Result:
     for line in process.stdout or ():
         print(line, end="", flush=True)
         said.append(line.rstrip())
-    code = process.wait()
+    return verified(said, process.wait())
+
+
+def verified(said: list[str], code: int) -> Result:
+    """What ``cfisac verify`` counted, from its lines and its exit code."""
     studies = [line for line in said if line and not line.startswith(" ")]
     failed = sum("FAILED" in line for line in studies)
-    differences = [line.strip() for line in said if line.startswith(" ") or "FAILED" in line]
+    found = re.findall(r"relative difference ([\d.e+-]+)", " ".join(studies))
+    remark = f"largest relative difference {max(map(float, found)):.1g}" if found else ""
     if code and not failed:
         return Result(len(studies), 1, differences=[f"cfisac verify ends with code {code}"])
-    return Result(len(studies) - failed, failed, differences=differences if failed else [])
+    differences = [line.strip() for line in said if line.startswith(" ") or "FAILED" in line]
+    return Result(len(studies) - failed, failed, Counter(), differences, remark)
 
 
 def pages() -> Result:
