@@ -6,14 +6,18 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test outputs student bench clean
+.PHONY: help venv book test portable oldest outputs student bench clean elsewhere
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 venv: $(STAMP) ## create .venv with the pinned packages
 
-$(STAMP): pyproject.toml constraints.txt tools/venv.sh
+# A virtual environment knows the folder it was made in: one that was copied or moved is made anew.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(STAMP): elsewhere
+endif
+$(STAMP): pyproject.toml constraints.txt setup.py tools/venv.sh
 	@bash tools/venv.sh "$(VENV)" "$(STAMP)" "$(PYTHON)"
 
 book: $(STAMP) ## execute the chapters and build _build/html
@@ -21,6 +25,12 @@ book: $(STAMP) ## execute the chapters and build _build/html
 
 test: $(STAMP) ## check everything: code, chapters, ledger, the built pages
 	@$(PY) tools/test.py
+
+portable: $(STAMP) ## run package, chapters and stored tables under each BLAS kernel; say what differs
+	@$(PY) tools/test.py portable
+
+oldest: ## run the package tests with the oldest versions that pyproject.toml allows
+	@bash tools/oldest.sh $(PYTHON)
 
 outputs: $(STAMP) ## execute the chapters (or NAMES="a b"), store their outputs, show the diff
 	@$(PY) tools/book.py outputs $(NAMES)
@@ -32,4 +42,4 @@ bench: $(STAMP) ## time the fast paths against plain ones, side by side
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest benchmarks -q -s --benchmark-only --benchmark-disable-gc --benchmark-group-by=group --benchmark-columns=min,median,ops
 
 clean: ## remove _build and the tools' caches (keeps .venv)
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf _build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,5 +1,6 @@
-"""What nbval executes is what the book shows: each chapter that passes goes into jupyter-cache."""
+"""What nbval executes is what the book shows, and what nbval does not compare is compared here."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -14,8 +15,9 @@ ROOT = Path(__file__).parent
 NOTEBOOKS = ROOT / "tests" / "notebooks"
 
 
-def _tool(name):
-    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / "tools" / f"{name}.py")
+@functools.cache
+def _book():
+    spec = importlib.util.spec_from_file_location("tools_book", ROOT / "tools" / "book.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -25,15 +27,38 @@ def _is_cell(item):
     return hasattr(item, "test_outputs")  # an nbval item
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--keep-outputs",
+        action="store_true",
+        help="put the outputs of each chapter that passes into jupyter-cache, for the book",
+    )
+
+
 def pytest_collection_modifyitems(items):
-    """Leave figures to the build (nbval itself skips only png and jpeg)."""
+    """Leave figures to the build (nbval itself skips only png and jpeg), and text where it is."""
     notebooks = {item.parent for item in items if _is_cell(item)}
     if not notebooks:
         return
-    book = _tool("book")
+    import nbval.plugin
+
+    book = _book()
+    nbval.plugin.coalesce_streams = book.merged  # nbval's own moves text across figures
     skipped = [*book.FIGURES, *(book.GLUED + kind for kind in book.FIGURES)]
     for notebook in notebooks:
         notebook.skip_compare += tuple(skipped)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Compare names of glued values, and the order of outputs of different kinds."""
+    result = yield
+    if _is_cell(item) and item.options["check"] and item.cell.execution_count is not None:
+        stored, given = map(_book().sequence, (item.cell.outputs, item.test_outputs))
+        if stored != given:
+            lines = ["stored:", *stored, "given:", *given]
+            item.raise_cell_error("Cell outputs differ in name or order", "\n  ".join(lines))
+    return result
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -51,6 +76,7 @@ def pytest_runtest_teardown(item, nextitem):
     runs = item.parent.__dict__.get("_runs", [])
     path = Path(item.parent.path)
     if len(runs) == len(item.parent.nb.cells) and all(passed for _, passed in runs):
-        book = _tool("book")
-        if path.is_relative_to(NOTEBOOKS) and book.in_step(path):
-            book.cache_outputs(book.chapter_path(path), [item.test_outputs for item, _ in runs])
+        book = _book()
+        keep = item.config.getoption("keep_outputs") and path.is_relative_to(NOTEBOOKS)
+        if keep and book.in_step(path):  # the first cell installs the package
+            book.cache_outputs(book.chapter_path(path), [item.test_outputs for item, _ in runs[1:]])

@@ -18,7 +18,15 @@ information is twice the SNR times the covariance of each factor. The modules fo
     The house style and interactive figures.
 """
 
-from importlib.metadata import version
+import sys
+from importlib.metadata import PackageNotFoundError, version
 
-__version__ = version("cfisac")
+try:
+    __version__ = version("cfisac")
+except PackageNotFoundError:
+    raise ModuleNotFoundError(
+        f"cfisac is not installed in {sys.executable}. In its checkout, run 'make venv' and use "
+        ".venv/bin/python; or install the checkout with pip.",
+        name=__name__,
+    ) from None
 __all__ = ["__version__"]

@@ -84,18 +84,23 @@ def _verify(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _where(folder: Path) -> _Parser:
+    where = _Parser(add_help=False)
+    where.add_argument(
+        "--results", type=Path, default=folder, help="folder of the tables (%(default)s)"
+    )
+    return where
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cfisac", description="Run and verify the studies of the book.")
     parser.add_argument("--version", action="version", version=f"cfisac {__version__}")
     commands = parser.add_subparsers(required=True, metavar="list | run | verify")
-    where = _Parser(add_help=False)
-    where.add_argument(
-        "--results", type=Path, default=studies.RESULTS, help="folder of the tables (%(default)s)"
-    )
+    where, new = _where(studies.RESULTS), _where(studies.NEW_RESULTS)
     listing = commands.add_parser("list", parents=[where], help="list the studies")
     listing.set_defaults(command=_list)
 
-    run = commands.add_parser("run", parents=[where], help="run a study and store its table")
+    run = commands.add_parser("run", parents=[new], help="run a study and store its table")
     run.add_argument("study", help="as printed by cfisac list")
     run.add_argument("--fidelity", default="book", help="smoke, book or paper (%(default)s)")
     run.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="(%(default)s)")

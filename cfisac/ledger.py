@@ -19,7 +19,9 @@ from typing import Any
 
 import yaml
 
-FOLDER = Path(__file__).resolve().parents[1] / "book" / "ledger"
+from cfisac import _book
+
+FOLDER = _book.FOLDER / "ledger"
 
 VERDICTS = {
     "definition": "introduces a symbol or a model; there is nothing to prove",
@@ -112,7 +114,8 @@ def load(folder: Path | str | None = None) -> tuple[Row, ...]:
     Parameters
     ----------
     folder : path, optional
-        The ledger; by default ``book/ledger`` of the checkout that this package lies in.
+        The ledger; by default ``book/ledger`` of the checkout that this package lies in, or the
+        one that was installed with it.
 
     Raises
     ------
@@ -172,8 +175,13 @@ def problems(rows: Iterable[Row], root: Path | str | None = None) -> list[str]:
     rows : iterable of Row
     root : path, optional
         The checkout with ``book/`` and ``tests/``; by default the one this package lies in.
+
+    Raises
+    ------
+    ValueError
+        If ``root`` is not given and the package was installed without a checkout.
     """
-    rows, root = tuple(rows), FOLDER.parents[1] if root is None else Path(root)
+    rows, root = tuple(rows), _book.checkout() if root is None else Path(root)
     found = _numbering(rows)
     for row in rows:
         found += [f"{row.source}.yml: {row.id}: {fault}" for fault in _row_faults(row, root)]

@@ -2,19 +2,29 @@
 
 import importlib.metadata
 import importlib.util
+import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 import yaml
+from nbformat.v4 import new_code_cell, new_output
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pybtex.database import parse_file
 
 import cfisac
+from cfisac import ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -53,9 +63,14 @@ def closure():
 
 
 def tool(name):
+    """A program of tools/, anew; what it imports from there is found."""
     spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
     return module
 
 
@@ -91,10 +106,47 @@ def test_one_version():
     assert cfisac.__version__ == PROJECT["version"] == citation["version"]
 
 
-def test_one_repository_address():
+@cache
+def citation():
+    return yaml.safe_load((ROOT / "CITATION.cff").read_text())
+
+
+def test_one_repository_address_and_one_licence():
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert config["repository"]["url"] == citation["repository-code"]
+    assert config["repository"]["url"] == citation()["repository-code"]
+    assert " AND ".join(citation()["license"]) == PROJECT["license"]
+
+
+def plain(text):
+    return re.sub(r"[{}\\\"]", "", text)
+
+
+@pytest.mark.parametrize("source", ledger.TITLES)
+def test_each_source_is_cited_as_the_bibliography_has_it(source):
+    entry = parse_file(ROOT / "book" / "references.bib").entries[source]
+    title = plain(entry.fields["title"])
+    (cited,) = (each for each in citation()["references"] if each["title"] == title)
+    names = [each.get("family-names") or each["name"] for each in cited["authors"]]
+    assert names == [plain(" ".join(person.last_names)) for person in entry.persons["author"]]
+    assert str(cited.get("year", "")) == entry.fields.get("year", "")
+    published = entry.fields["howpublished"]
+    assert cited.get("notes") == (
+        published if published.startswith("arXiv:") else cited.get("notes")
+    )
+    assert cited.get("url") == entry.fields.get("url")
+
+
+def test_what_citation_and_readme_say_is_done_is_done():
+    """Both say that the bounds of all five have chapters, and that something is still open."""
+    rows = ledger.load()
+    assert len(ledger.TITLES) == len(citation()["references"]) == 5
+    for source in ledger.TITLES:
+        judged = [row for row in rows if row.source == source and row.verdict != "open"]
+        assert any(row.read.startswith("limits/") for row in judged), source
+    assert any(row.verdict == "open" for row in rows)
+    for text in (citation()["abstract"], (ROOT / "README.md").read_text()):
+        words = " ".join(text.split())
+        assert "The chapters on bounds are written; estimators and designs follow." in words
 
 
 def test_the_script_in_the_readme_runs_and_meets_its_bound():
@@ -103,6 +155,10 @@ def test_the_script_in_the_readme_runs_and_meets_its_bound():
     bound, error = (float(number) for number in re.findall(r"(\d+\.\d+) degrees", run.stdout))
     # 5000 draws: the standard error of a root mean square is 1 % of it
     assert error == pytest.approx(bound, rel=0.05)
+
+
+def test_the_package_tested_is_the_one_of_this_checkout():
+    assert Path(cfisac.__file__) == ROOT / "cfisac" / "__init__.py"
 
 
 def test_local_links_of_the_documents_lead_somewhere():
@@ -123,7 +179,7 @@ def test_the_reference_page_names_every_module():
 
 
 def test_student_edition_has_no_solutions():
-    notebooks = _notebooks()
+    notebooks = tool("notebooks")
     text = (ROOT / "book" / "foundations" / "factor_theorem.md").read_text()
     notebook = notebooks.notebook(notebooks.without_solutions(text), {})
     source = "\n".join(cell.source for cell in notebook.cells)
@@ -134,7 +190,7 @@ def test_student_edition_has_no_solutions():
 
 
 def test_readable_notebooks_keep_the_numbers():
-    notebooks = _notebooks()
+    notebooks = tool("notebooks")
     text = (
         "(here)=\nIt is {glue:text}`peb:.2f` m, see {eq}`zhang-41` and {doc}`../limits/angle_gain`,"
         " of {glue:text}`draws:,`."
@@ -163,8 +219,13 @@ def test_outputs_of_a_chapter_edited_since_are_not_in_step(tmp_path):
         folder.mkdir()
     source = (ROOT / "book" / "ledger" / "scoreboard.md").read_text()
     chapter.write_text(source)
-    nbformat.write(book.code_of(chapter), stored)
+    notebook = book.code_of(chapter)
+    nbformat.write(notebook, stored)
+    assert not book.in_step(stored)  # without the cell that installs the package
+    notebook.cells.insert(0, book.setup_cell())
+    nbformat.write(notebook, stored)
     assert book.in_step(stored)
+    assert book.stored_cells(stored) == notebook.cells[1:]
     chapter.write_text(source.replace("ledger.scoreboard", "ledger.errata"))
     assert not book.in_step(stored)
     chapter.unlink()
@@ -195,14 +256,6 @@ def test_labels_and_stored_tables_count_for_the_cache_and_other_tables_do_not(tm
         assert (seen[-1] != seen[-2]) is changes, file
 
 
-def _notebooks():
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        return tool("notebooks")
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
-
-
 @pytest.mark.parametrize(
     ("page", "found"),
     [
@@ -218,3 +271,326 @@ def test_pages_that_load_outside_files_are_found(tmp_path, page, found):
     book.HTML = tmp_path
     (tmp_path / "page.html").write_text(page)
     assert bool(book.outside_files()) is found
+
+
+# ------------------------------------------------------------------------- outputs of the chapters
+
+FIGURE = new_output("display_data", {"image/png": "x", "text/plain": "<Figure>"})
+
+
+def printed(text):
+    return new_output("stream", name="stdout", text=text)
+
+
+def glued(name):
+    data = {"application/papermill.record/text/plain": "1"}
+    return new_output("display_data", data, metadata={"scrapbook": {"name": name}})
+
+
+def test_text_is_joined_as_far_as_nothing_shown_lies_between():
+    book = tool("book")
+    outputs = [printed("a"), printed("b\n"), glued("x"), printed("c\n"), FIGURE, printed("d\n")]
+    assert book.merged(outputs) == [printed("ab\nc\n"), glued("x"), FIGURE, printed("d\n")]
+    assert outputs[0] == printed("a")
+    assert book.merged([printed("50 %\r"), printed("100 %\n")]) == [printed("100 %\n")]
+
+
+def test_names_and_order_of_outputs_are_told_apart_and_figures_are_not():
+    book = tool("book")
+    told = [[printed("a"), FIGURE], [FIGURE, printed("a")], [printed("a"), glued("x")],
+            [printed("a"), glued("y")], [printed("a")], [glued("y"), printed("a")]]  # fmt: skip
+    assert len({tuple(book.sequence(outputs)) for outputs in told}) == len(told)
+    svg = new_output("display_data", {"image/svg+xml": "y", "text/plain": "<Figure>"})
+    assert book.sequence([svg]) == book.sequence([FIGURE])
+
+
+def test_a_renamed_value_and_text_moved_across_a_figure_fail(tmp_path):
+    """Neither does in nbval alone."""
+    show = (
+        "from IPython.display import display\n"
+        "def glue(name):\n"
+        "    data = {'application/papermill.record/text/plain': '1'}\n"
+        "    display(data, raw=True, metadata={'scrapbook': {'name': name}})\n"
+        "def figure():\n"
+        "    display({'image/png': 'x', 'text/plain': '<Figure>'}, raw=True)"
+    )
+    cells = [
+        (show, []),
+        ("glue('old'); print('a'); figure()", [glued("old"), printed("a\n"), FIGURE]),
+        ("print('a', flush=True); glue('new'); print('b')", [printed("a\nb\n"), glued("new")]),
+        ("glue('new')", [glued("old")]),
+        ("print('a'); figure(); print('b')", [printed("a\nb\n"), FIGURE]),
+        ("figure(); print('a')", [printed("a\n"), FIGURE]),
+    ]
+    notebook = nbformat.v4.new_notebook(
+        cells=[new_code_cell(text, outputs=held, execution_count=1) for text, held in cells]
+    )
+    nbformat.write(notebook, tmp_path / "page.ipynb")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider"]
+    command += [f"--rootdir={ROOT}", f"--junitxml={tmp_path / 'report.xml'}"]
+    command += ["--nbval", "--nbval-current-env", str(tmp_path / "page.ipynb")]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    failed = re.findall(r"^FAILED .*::Cell (\d)", run.stdout, re.M)
+    assert failed == ["3", "4", "5"], run.stdout + run.stderr
+
+
+CHAPTER = """---
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+```{code-cell} ipython3
+%s
+```
+"""
+
+
+def test_a_chapter_sees_the_environment_and_leaves_it_alone(tmp_path, monkeypatch):
+    book = tool("book")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/somewhere")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    before = dict(os.environ)
+    page = tmp_path / "page.md"
+    page.write_text(CHAPTER % "import json, os\nprint(json.dumps(dict(os.environ)))")
+    notebook, _ = book.execute(page)
+    seen = json.loads(notebook.cells[0].outputs[0].text)
+    assert dict(os.environ) == before
+    assert {name: seen[name] for name in ("PATH", "LD_LIBRARY_PATH")} == {
+        name: before[name] for name in ("PATH", "LD_LIBRARY_PATH")
+    }
+    assert seen["OPENBLAS_NUM_THREADS"] == "1"
+    assert "inline" in seen["MPLBACKEND"]  # the kernel's own: figures go into the notebook
+
+
+def test_notebooks_begin_with_the_cell_that_installs_the_package(tmp_path, monkeypatch):
+    notebooks = tool("notebooks")
+    book = notebooks.book
+    first = book.setup_cell().source
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert f"git+{address}" in first
+    monkeypatch.setattr(book, "BUILD", tmp_path)
+    monkeypatch.setattr(book, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(book, "STUDENT", tmp_path / "student")
+    notebooks.write_downloads()
+    notebooks.write_student()
+    folders = (
+        book.STORED,
+        tmp_path / "html" / "_sources",
+        tmp_path / "student",
+    )  # Colab: the first
+    for folder in folders:
+        found = list(folder.rglob("*.ipynb"))
+        assert len(found) == len(book.chapters())
+        assert {nbformat.read(path, 4).cells[0].source for path in found} == {first}
+
+
+# -------------------------------------------------------------------------------------- programs
+
+ENDLESS = """import os, pathlib, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+pathlib.Path("pids").write_text(f"{os.getpid()} {child.pid} ")
+child.wait()"""
+
+
+@pytest.mark.parametrize(
+    "runs",
+    ["book.execute_all([here / 'page.md'])", "book.call([sys.executable, 'x.py'], cwd=here)"],
+)
+def test_ctrl_c_stops_what_would_never_end(tmp_path, runs):
+    """One line, exit code 130, and no process is left."""
+    (tmp_path / "page.md").write_text(CHAPTER % ENDLESS)
+    (tmp_path / "x.py").write_text(ENDLESS)
+    program = (
+        f"import pathlib, sys\nsys.path.insert(0, {str(ROOT / 'tools')!r})\nimport book\n"
+        f"here = book.BOOK = pathlib.Path({str(tmp_path)!r})\nbook.heed_signals()\n{runs}"
+    )
+    pids = tmp_path / "pids"
+    environment = {name: value for name, value in os.environ.items() if name != "MAKELEVEL"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], start_new_session=True, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while process.poll() is None and not (pids.exists() and pids.read_text().endswith(" ")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, "", "Stopped.\n")
+    for pid in map(int, pids.read_text().split()):
+        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)  # killed, and not gone yet: one that lives on would never end
+
+
+X86 = ["X86_V3", "X86_V4", "AVX512_ICL"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "blas", "loops", "names"),
+    [
+        ("x86_64", ["SkylakeX"], X86, ["none set", "Haswell", "SkylakeX", "Prescott, plain loops"]),
+        ("x86_64", ["Haswell"], ["AVX2"], ["none set", "Haswell", "Prescott, plain loops"]),
+        ("AMD64", ["Nehalem"], [], ["none set", "Prescott, plain loops"]),
+        ("aarch64", ["neoversen1"], ["SVE"], ["none set", "ARMV8, plain loops"]),
+        ("arm64", [], ["ASIMDHP"], ["none set"]),  # Accelerate, say
+    ],
+)
+def test_kernels_to_compare(machine, blas, loops, names):
+    kernels = tool("test").kernels(machine, blas, loops)
+    assert [kernel.name for kernel in kernels] == names
+    assert kernels[0].settings == {}
+    if len(kernels) > 1:
+        assert kernels[-1].settings["NPY_DISABLE_CPU_FEATURES"] == " ".join(loops)
+
+
+def test_a_kernel_that_does_not_run_is_found_out():
+    test = tool("test")
+    *_, plain_loops = test.kernels("x86_64", ["SkylakeX"], X86)
+    assert plain_loops.is_met_by(["Prescott"], [])
+    assert plain_loops.is_met_by(["Katmai"], [])
+    assert not plain_loops.is_met_by(["Haswell"], [])
+    assert not plain_loops.is_met_by(["Haswell", "Katmai"], [])
+    assert not plain_loops.is_met_by([], [])
+    assert not plain_loops.is_met_by(["Prescott"], ["X86_V3"])
+
+
+def test_the_plainest_kernel_of_this_machine_runs_when_it_is_asked_for():
+    test = tool("test")
+    kernel = test.known_kernels()[-1]
+    assert kernel.is_met_by(*kernel.running())
+
+
+def test_what_verify_says_is_counted():
+    said = ["a: verified, 2 of 2 rows anew, largest relative difference 3e-12", "b: verified", ""]
+    verified = tool("test").verified
+    assert str(verified(said, 0)) == "2 passed, 0 failed; largest relative difference 3e-12"
+    result = verified([*said, "c: FAILED", "  c.csv row 1: x is 1.0, computed 2.0"], 1)
+    assert (result.passed, result.failed) == (2, 1)
+    assert result.differences == ["c: FAILED", "c.csv row 1: x is 1.0, computed 2.0"]
+    assert verified([], 2).failed == 1
+
+
+# ------------------------------------------------------------------- checkouts and installed copies
+
+
+def files_of_the_checkout(target):
+    """What pip needs to build the package, copied; building leaves files behind."""
+    shutil.copytree(
+        ROOT / "cfisac", target / "cfisac", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for folder in ("book/ledger", "book/results"):
+        shutil.copytree(ROOT / folder, target / folder)
+    for name in ("__init__.py", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE",
+                 "LICENSE-prose"):  # fmt: skip
+        shutil.copy(ROOT / name, target)
+
+
+def python(code, folder, *paths):
+    """Run code in a folder, with nothing but these paths beside the installed packages."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_wheel_carries_ledger_and_stored_tables(tmp_path):
+    source, site, here = (tmp_path / name for name in ("source", "site", "here"))
+    source.mkdir()
+    here.mkdir()
+    files_of_the_checkout(source)
+    (source / "book" / "results" / "zhang-fig2.smoke.csv").write_text("not this one")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    alone = ["--quiet", "--no-deps", "--no-index"]
+    build = [*pip, "wheel", *alone, "--no-build-isolation", "--wheel-dir", str(tmp_path), "."]
+    subprocess.run(build, cwd=source, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    subprocess.run([*pip, "install", *alone, "--target", str(site), str(wheel)], check=True)
+    held = sorted(path.name for path in (site / "cfisac" / "book").rglob("*.*"))
+    stored = [*(ROOT / "book" / "ledger").glob("*.yml"), *(ROOT / "book" / "results").glob("*.*")]
+    assert held == sorted(path.name for path in stored if len(path.suffixes) == 1)
+
+    code = """
+import cfisac
+from cfisac import cli, ledger, studies
+rows = ledger.load()
+print(cfisac.__file__, len(rows), len(studies.stored("zhang-fig2")))
+assert "angle_gain.html" in ledger.table(rows, "all").html
+try:
+    ledger.problems(rows)
+except ValueError as error:
+    print(error)
+print(cli.main(["verify", "zhang-fig2", "--rows", "0"]))
+print(cli.main(["run", "zhang-fig2", "--fidelity", "smoke", "--workers", "1"]))
+"""
+    run = python(code, here, site)
+    first, problem, *rest = run.stdout.splitlines()
+    rows = len(ledger.load())
+    assert first.split() == [str(site / "cfisac" / "__init__.py"), str(rows), "20"], run.stderr
+    assert problem.startswith("root must be a checkout")
+    assert rest == ["zhang-fig2: verified", "0", str(Path("results", "zhang-fig2.smoke.csv")), "0"]
+    assert {path.name for path in (here / "results").iterdir()} == {
+        "zhang-fig2.smoke.csv", "zhang-fig2.smoke.json"
+    }  # fmt: skip
+
+
+def test_a_clone_beside_a_script_is_not_taken_for_the_package(tmp_path):
+    """Python finds the clone's folder first, and it is named as the package is."""
+    clone = tmp_path / "cfisac"
+    (clone / "cfisac").mkdir(parents=True)
+    for name in ("__init__.py", "cfisac/__init__.py"):
+        shutil.copy(ROOT / name, clone / name)
+    code = "import cfisac.arrays; print(cfisac.__file__)"
+    installed = python(code, tmp_path)
+    assert installed.stdout.strip() == cfisac.__file__, installed.stderr
+
+    for folder, advice in ((tmp_path, f"{clone} is only its checkout"), (clone, "'make venv'")):
+        bare = [sys.executable, "-S", "-c", code]  # no installed packages
+        run = subprocess.run(bare, cwd=folder, capture_output=True, text=True)
+        assert run.returncode == 1
+        message = run.stderr.splitlines()[-1]
+        assert message.startswith(
+            f"ModuleNotFoundError: cfisac is not installed in {sys.executable}"
+        )
+        assert advice in message
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A folder with what makes the environment, and a Python that only says what it does."""
+    (tmp_path / "tools").mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "setup.py", "tools/venv.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    stub = tmp_path / "stub"
+    stub.write_text(
+        """#!/bin/sh
+echo "$*" >>said
+case "$1 $2 $3" in
+    "-m venv --clear")
+        rm -rf "$4"; mkdir -p "$4/bin" "$4/lib/python3.x/site-packages"
+        cp stub "$4/bin/python"
+        echo elsewhere >"$4/lib/python3.x/site-packages/__editable__.cfisac-0.pth" ;;
+    "--version "*) echo Python 3 ;;
+esac
+"""
+    )
+    stub.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_an_environment_that_was_copied_or_moved_is_made_anew(copied, tmp_path_factory):
+    def made(folder):
+        said = folder / "said"
+        said.write_text("")
+        command = ["make", "-C", str(folder), "venv", f"PYTHON={folder / 'stub'}"]
+        subprocess.run(command, check=True, capture_output=True)
+        return re.findall(r"^-m (venv|pip)", said.read_text(), re.M)
+
+    assert made(copied) == ["venv", "pip"]
+    assert (copied / ".venv" / ".installed").read_text().strip() == str(copied.resolve())
+    assert made(copied) == []
+    os.utime(copied / "pyproject.toml", (time.time() + 60,) * 2)
+    assert made(copied) == ["pip"]
+    os.utime(copied / "pyproject.toml", (1, 1))
+    assert made(copied) == []
+    again = tmp_path_factory.mktemp("other") / "copy"
+    shutil.copytree(copied, again)
+    assert made(again) == ["venv", "pip"]
+    (link,) = (again / ".venv").glob("lib/*/site-packages/__editable__.cfisac-*.pth")
+    assert (link.parent / link.read_text().strip()).resolve() == again.resolve()

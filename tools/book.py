@@ -7,12 +7,18 @@ python tools/book.py student            write notebooks without solutions to _bu
 
 A chapter is book/<name>.md. Its text outputs are stored in tests/notebooks/<name>.ipynb (code cells
 only, no images); nbval compares against them. What has been executed, by nbval or here, goes into
-jupyter-cache, and the Sphinx build reads it from there: nothing runs twice.
+jupyter-cache, and the Sphinx build reads it from there: nothing runs twice. Ctrl-C stops all of it.
 """
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the rest is imported: the end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
+import contextlib
 import hashlib
 import os
 import re
@@ -25,6 +31,8 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import psutil
+import yaml
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +54,22 @@ FIGURES = (
 )
 GLUED = "application/papermill.record/"
 CELL_WIDTH, CELL_LINES = 79, 30  # wider cells get a scroll bar; longer ones are not read
+
+
+SETUP_ID = "setup"
+
+
+def setup_cell() -> NotebookNode:
+    """The cell that downloaded and stored notebooks begin with: it installs the package."""
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    source = (
+        "# Installs the package where it is missing, in Colab for example.\n"
+        "try:\n"
+        "    import cfisac\n"
+        "except ModuleNotFoundError:\n"
+        f'    %pip install -q "cfisac[book] @ git+{address}"'
+    )
+    return nbformat.v4.new_code_cell(source, id=SETUP_ID)
 
 
 def environment() -> dict[str, str]:
@@ -106,14 +130,13 @@ def check() -> int:
     for stored, chapter in expected.items():
         name = name_of(chapter)
         remedy = f"make outputs NAMES={name}"
-        cells = code_of(chapter).cells
-        problems += [f"{name}: {problem}" for problem in cell_problems(cells)]
+        problems += [f"{name}: {problem}" for problem in cell_problems(code_of(chapter).cells)]
         if not stored.exists():
             problems.append(f"{name}: no stored outputs ({remedy})")
             continue
         if not in_step(stored):
             problems.append(f"{name}: edited since its outputs were stored ({remedy})")
-        elif any(cell.execution_count is None for cell in nbformat.read(stored, 4).cells):
+        elif any(cell.execution_count is None for cell in stored_cells(stored)):
             problems.append(f"{name}: stored outputs with a cell that never ran")
     for stored in sorted(STORED.rglob("*.ipynb")):
         if stored not in expected:
@@ -123,12 +146,18 @@ def check() -> int:
 
 
 def in_step(stored: Path) -> bool:
-    """Whether a stored notebook still holds the cells of its chapter."""
+    """Whether a stored notebook still holds the setup cell and the cells of its chapter."""
     chapter = chapter_path(stored)
     if not chapter.is_file():
         return False
-    held, cells = nbformat.read(stored, 4).cells, code_of(chapter).cells
+    held = nbformat.read(stored, 4).cells
+    cells = [setup_cell(), *code_of(chapter).cells]
     return [(c.id, c.source) for c in held] == [(c.id, c.source) for c in cells]
+
+
+def stored_cells(stored: Path) -> list[NotebookNode]:
+    """The cells of a chapter with their stored outputs."""
+    return [cell for cell in nbformat.read(stored, 4).cells if cell.id != SETUP_ID]
 
 
 def contents_problems() -> list[str]:
@@ -152,6 +181,52 @@ def cell_problems(cells: list[NotebookNode]) -> list[str]:
     return problems
 
 
+# -------------------------------------------------------------------------------------- outputs
+
+
+def merged(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs whose pieces of text are joined, as far as nothing that is shown lies between them.
+
+    A kernel sends text in pieces that differ from run to run. Joining all the text of a cell, as
+    nbval, nbclient and MyST-NB do, would move what is printed after a figure above it. A glued
+    value shows nothing where it is glued.
+    """
+    result: list[NotebookNode] = []
+    last: dict[str, NotebookNode] = {}  # of each stream, since something was shown
+    for output in map(nbformat.from_dict, outputs):
+        if output.output_type != "stream":
+            result.append(output)
+            if glued_name(output) is None:
+                last.clear()
+        elif output.name in last:
+            last[output.name].text += output.text
+        else:
+            result.append(output)
+            last[output.name] = output
+    for output in result:
+        if output.output_type == "stream":  # as a terminal would: what is overwritten is not seen
+            output.text = re.sub(r"^.*\r(?=[^\n])", "", output.text, flags=re.M)
+    return result
+
+
+def glued_name(output: NotebookNode) -> str | None:
+    """The name under which a value was glued; None for any other output."""
+    return output.get("metadata", {}).get("scrapbook", {}).get("name")
+
+
+def sequence(outputs: list[NotebookNode]) -> list[str]:
+    """What a cell gave, in its order and by name: what nbval does not compare."""
+    shown = []
+    for output in merged(outputs):
+        name = glued_name(output)
+        kinds = sorted(
+            kind for kind in output.get("data", {}) if kind.removeprefix(GLUED) not in FIGURES
+        )
+        label = output.get("name") or output.get("ename") or ", ".join(kinds) or "figure"
+        shown.append(f"{name} glued as {label}" if name else f"{output.output_type} {label}")
+    return shown
+
+
 # ----------------------------------------------------------------------------------- execution
 
 
@@ -168,8 +243,9 @@ def execute(chapter: Path) -> tuple[NotebookNode, float]:
         kernel_name="python3",
         resources=where,
         extra_arguments=quiet,
-        coalesce_streams=True,  # or their pieces differ from run to run
-    ).execute()
+    ).execute(env=environment())
+    for cell in notebook.cells:
+        cell.outputs = merged(cell.outputs)
     return notebook, time.perf_counter() - start
 
 
@@ -177,8 +253,6 @@ def execute_all(todo: list[Path]) -> tuple[dict[Path, NotebookNode], list[Path]]
     """Run chapters two at a time and cache them; notebooks, and the chapters that failed."""
     done: dict[Path, NotebookNode] = {}
     failed: list[Path] = []
-    os.environ.clear()
-    os.environ.update(environment())  # the kernels inherit it
     with ThreadPoolExecutor(max_workers=2) as pool:
         running = {pool.submit(execute, chapter): chapter for chapter in todo}
         for future in as_completed(running):
@@ -229,7 +303,7 @@ def cache_outputs(chapter: Path, outputs: list) -> None:
     notebook = cells_of(chapter)
     for number, (cell, given) in enumerate(zip(notebook.cells, outputs, strict=True), 1):
         cell.execution_count = number
-        cell.outputs = [nbformat.from_dict(output) for output in given]
+        cell.outputs = merged(given)
     bundle = CacheBundleIn(notebook, str(chapter), data={"execution_seconds": 0.0})
     get_cache(CACHE).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
@@ -255,7 +329,9 @@ def outputs(names: list[str]) -> int:
     for chapter, notebook in done.items():
         stored = stored_path(chapter)
         stored.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(text_only(notebook), stored)
+        text = text_only(notebook)
+        text.cells.insert(0, setup_cell())
+        nbformat.write(text, stored)
     for stored in STORED.rglob("*.ipynb"):
         if not chapter_path(stored).exists():
             stored.unlink()
@@ -313,9 +389,7 @@ def build_html() -> bool:
     command += ["--config", str(ROOT / "_config.yml"), "--toc", str(ROOT / "_toc.yml")]
     print("Building the pages (every warning counts as an error) ...", flush=True)
     with log.open("w") as sink:
-        code = subprocess.call(
-            command, cwd=ROOT, env=environment(), stdout=sink, stderr=subprocess.STDOUT
-        )
+        code = call(command, stdout=sink, stderr=subprocess.STDOUT)
     if HTML.exists():
         import notebooks
 
@@ -356,11 +430,44 @@ def outside_files() -> list[str]:
     return found
 
 
+# ------------------------------------------------------------------------------------- processes
+
+
+def call(command: list[str], **how) -> int:
+    """Run a command from the top of the checkout, out of reach of Ctrl-C, which is ours to heed."""
+    how = {"cwd": ROOT, "env": environment(), "start_new_session": True, **how}
+    return subprocess.call(command, **how)
+
+
+def stop_at_once(number: int, frame: object = None) -> None:
+    """Kill everything that was started, say so in one line and leave as the signal would.
+
+    Kernels, and the commands of :func:`call`, have sessions of their own; threads that wait for
+    them would go on waiting. ``make`` says that it was interrupted, and needs no second line.
+    """
+    signal.signal(number, signal.SIG_IGN)
+    for _ in range(3):  # what was just being started as well
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+    if "MAKELEVEL" not in os.environ:
+        os.write(sys.stderr.fileno(), b"Stopped.\n")  # print may be what was interrupted
+    os._exit(128 + number)
+
+
+def heed_signals() -> None:
+    """Make Ctrl-C, and a closed terminal, end the program at once, whatever it is doing."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # such as nohup's
+            signal.signal(number, stop_at_once)
+
+
 # ---------------------------------------------------------------------------------- command line
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; the exit code."""
+    heed_signals()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -117,8 +117,7 @@ def glued(chapter_outputs: NotebookNode) -> dict[str, str]:
     found = {}
     for cell in chapter_outputs.cells:
         for output in cell.get("outputs", []):
-            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            data = output.get("data", {})
+            name, data = book.glued_name(output), output.get("data", {})
             if name and f"{book.GLUED}text/plain" in data:
                 found[name] = data[f"{book.GLUED}text/plain"]
     return found
@@ -131,12 +130,13 @@ def _write(folder: str, make: Callable[[str], str], outputs: bool) -> int:
         try:
             _, executed = cache.merge_match_into_notebook(book.cells_of(chapter))
         except KeyError:  # never run here: the stored outputs know the numbers
-            executed = nbformat.read(book.stored_path(chapter), 4)
+            executed = nbformat.v4.new_notebook(cells=book.stored_cells(book.stored_path(chapter)))
         result = notebook(make(chapter.read_text()), glued(executed))
         if outputs:
             code = [cell for cell in result.cells if cell.cell_type == "code"]
             for cell, done in zip(code, executed.cells, strict=True):
                 cell.outputs, cell.execution_count = done.outputs, done.execution_count
+        result.cells.insert(0, book.setup_cell())
         target = book.BUILD / folder / f"{book.name_of(chapter)}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(result, target)

@@ -21,14 +21,14 @@ import numpy as np
 import pandas as pd
 
 import cfisac
-from cfisac import _checks, montecarlo
+from cfisac import _book, _checks, montecarlo
 
 FIDELITIES = ("smoke", "book", "paper")
 TOLERANCE = 1e-8  # relative; other machines round the last digits otherwise
 
-_BOOK = Path(__file__).resolve().parents[2] / "book"
-# Installed without the book around it, cfisac keeps its tables where it is called from.
-RESULTS = _BOOK / "results" if _BOOK.is_dir() else Path("results")
+RESULTS = _book.FOLDER / "results"
+# Installed without the book around it, cfisac keeps new tables where it is called from.
+NEW_RESULTS = RESULTS if _book.CHECKOUT else Path("results")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def stored(study_id: str, results: Path | None = None) -> pd.DataFrame:
     study_id : str
         One of :func:`all_studies`.
     results : Path, optional
-        Folder of the tables, as in :func:`run`.
+        Folder of the tables; by default ``book/results`` of the checkout that this package lies
+        in, or the one that was installed with it.
 
     Raises
     ------
@@ -162,7 +163,7 @@ def run(
     study = get(study_id)
     if fidelity not in FIDELITIES:
         raise ValueError(f"fidelity must be one of {', '.join(FIDELITIES)}; got {fidelity!r}")
-    path = table_path(study, fidelity, results)
+    path = table_path(study, fidelity, NEW_RESULTS if results is None else results)
     journal = path.with_suffix(".partial.jsonl")
     start = time.perf_counter()
     n_trials = study.n_trials[fidelity]
