@@ -86,24 +86,26 @@ def estimate(draws: ArrayLike) -> Estimate:
 
 
 class _OneThread:
-    """Limits linear algebra to one thread while any thread of this process is inside."""
+    """Limits linear algebra to one thread while any thread of this process is inside.
+
+    (Where the threads of a Dask worker overlap, the worker may stay limited.)
+    """
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
-        self._limits: threadpool_limits | None = None
+        self._limits = ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._limits is None:
-                self._limits = threadpool_limits(1)
+            if self._inside == 0:
+                self._limits.enter_context(threadpool_limits(1))
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
-            if self._inside == 0 and self._limits is not None:
-                self._limits.restore_original_limits()
-                self._limits = None
+            if self._inside == 0:
+                self._limits.close()
 
 
 one_thread = _OneThread()
@@ -218,6 +220,7 @@ def moments(
     wanted = [(cell, edges[number]) for cell, number in tasks]
     with ExitStack() as stack:
         stack.enter_context(_backend(workers, scheduler))
+        stack.enter_context(one_thread)  # found once; the batches of this process are inside
         experiment = _fingerprint(trial, cells, n_trials, seed)
         book = stack.enter_context(_Journal(journal, experiment, len(cells), edges))
         bar = stack.enter_context(

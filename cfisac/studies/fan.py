@@ -336,8 +336,10 @@ def _arrivals(scene: MultistaticScene, place: Place, r: int) -> Arrivals:
 
 
 def _by_delay(scene: MultistaticScene) -> ComplexArray:
+    """Derivative of the phase of each subcarrier by the delay, (M,)."""
     waveform = scene.waveform
-    return -2j * np.pi * waveform.subcarrier_spacing * np.arange(waveform.n_subcarriers)
+    slope: ComplexArray = np.arange(waveform.n_subcarriers).astype(complex)
+    return slope * (-2j * np.pi * waveform.subcarrier_spacing)
 
 
 def _later(grid: ComplexArray, behind: NDArray[np.bool_], symbols: int) -> ComplexArray:

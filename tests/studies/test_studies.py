@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -142,26 +141,38 @@ def test_two_workers_write_the_same_bytes(smoke, tmp_path):
     assert again.read_bytes() == smoke.read_bytes()
 
 
+INTERRUPTED = """
+import os, signal, sys
+from cfisac import cli, montecarlo
+
+add, seen = montecarlo._Journal.add, []
+
+def add_and_count(journal, *batch):
+    add(journal, *batch)
+    seen.append(batch)
+    if len(seen) == 20:
+        os.kill(os.getpid(), signal.SIGINT)
+
+montecarlo._Journal.add = add_and_count
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
-    """Ctrl-C half-way through `cfisac run angle-threshold`, then the same command again."""
-    command = [sys.executable, "-m", "cfisac.cli", "run", "angle-threshold"]
-    command += ["--fidelity", "smoke", "--workers", "1", "--results"]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
-
-    process = subprocess.Popen(
-        [*command, str(tmp_path / "cut")], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
+    """Ctrl-C after 20 batches of `cfisac run angle-threshold`, then the same command again."""
+    command = ["run", "angle-threshold", "--fidelity", "smoke", "--workers", "1", "--results"]
+    whole = [sys.executable, "-m", "cfisac.cli", *command]
+    subprocess.run([*whole, str(tmp_path / "whole")], check=True, capture_output=True)
+    cut = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *command, str(tmp_path / "cut")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert cut.returncode == 130
+    assert "run again to go on" in cut.stderr
     journal = tmp_path / "cut" / "angle-threshold.smoke.partial.jsonl"
-    while process.poll() is None:
-        if journal.exists() and len(journal.read_text().splitlines()) > 20:
-            process.send_signal(signal.SIGINT)
-            break
-    _, message = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"run again to go on" in message
-    assert len(journal.read_text().splitlines()) > 20
+    assert 1 + 20 <= len(journal.read_text().splitlines()) <= 1 + 21
 
-    subprocess.run([*command, str(tmp_path / "cut")], check=True, capture_output=True)
+    subprocess.run([*whole, str(tmp_path / "cut")], check=True, capture_output=True)
     assert not journal.exists()
     name = "angle-threshold.smoke.csv"
     assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
