@@ -1,6 +1,7 @@
 """The command line: what it prints, and one-line errors with exit code 2."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,8 +27,18 @@ def test_run_prints_the_path_and_the_assumptions(capsys, tmp_path):
 
 
 def test_verify_passes_for_a_stored_result(capsys):
-    assert cli.main(["verify", "zhang-fig2", "--rows", "1"]) == 0
-    assert capsys.readouterr().out == "zhang-fig2: verified\n"
+    assert cli.main(["verify", "zhang-fig2", "--rows", "1", "--workers", "1"]) == 0
+    found = re.fullmatch(
+        r"zhang-fig2: verified, 1 of 20 rows from their stored batches, 1 of these anew, "
+        r"largest relative difference (.*)\n",
+        capsys.readouterr().out,
+    )
+    assert float(found[1]) < studies.TOLERANCE
+
+
+def test_verify_can_be_asked_for_everything(capsys):
+    assert cli.main(["verify", "fan_journal-table5", "--rows", "all", "--batches", "all"]) == 0
+    assert ": verified, 2 of 2 rows anew" in capsys.readouterr().out
 
 
 def test_verify_fails_for_a_damaged_result(capsys, tmp_path):
@@ -38,7 +49,8 @@ def test_verify_fails_for_a_damaged_result(capsys, tmp_path):
     antennas, pilots, mean, error = lines[5].split(",")
     lines[5] = ",".join([antennas, pilots, repr(1.5 * float(mean)), error])
     path.write_text("\n".join(lines) + "\n")
-    assert cli.main(["verify", "zhang-fig2", "--results", str(tmp_path)]) == 1
+    command = ["verify", "zhang-fig2", "--workers", "1", "--results", str(tmp_path)]
+    assert cli.main(command) == 1
     printed = capsys.readouterr().out
     assert "zhang-fig2: FAILED" in printed
     assert "row 5: mean_angle_crlb_rad2" in printed
@@ -132,6 +144,8 @@ def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
         (["run", "zhang-fig2", "--results", __file__], "File exists"),
         (["verify", "zhang-fig9"], "study must be one of"),
         (["verify", "--rows", "-1"], "rows must be a whole number >= 0"),
+        (["verify", "--rows", "some"], "--rows"),
+        (["verify", "--batches", "-1"], "batches must be a whole number >= 0"),
         (["dance"], "invalid choice"),
         ([], "required"),
     ],

@@ -167,16 +167,20 @@ def run(
     journal = path.with_suffix(".partial.jsonl")
     start = time.perf_counter()
     n_trials = study.n_trials[fidelity]
-    every, moments = range(len(study.cells)), {}
-    numbers = range(len(montecarlo.batches(n_trials)) if study.trial else 0)
+    kept: list[list[montecarlo.Moments]] = [[] for _ in study.cells]
     if study.trial is not None:
+        tasks = [
+            (index, number)
+            for index in range(len(study.cells))
+            for number in range(len(montecarlo.batches(n_trials)))
+        ]
         moments = montecarlo.moments(
-            study.trial, study.cells, n_trials, study.seed,
-            [(index, number) for index in every for number in numbers],
+            study.trial, study.cells, n_trials, study.seed, tasks,
             workers=workers, scheduler=scheduler, journal=journal, progress=progress,
         )  # fmt: skip
-    kept = [[moments[index, number] for number in numbers] for index in every]
-    table = pd.DataFrame([study.row(index, n_trials, kept[index]) for index in every])
+        for index, number in tasks:
+            kept[index].append(moments[index, number])
+    table = pd.DataFrame([study.row(index, n_trials, row) for index, row in enumerate(kept)])
     text = table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
     provenance = {
         "study": study.id,
@@ -207,8 +211,10 @@ def _provenance_text(
     rows = [
         [[float(f"{x:.12g}") for moment in batch.values() for x in moment] for batch in row]
         for row in kept
+        if row
     ]
-    return f'{head},\n "batches": [\n' + ",\n".join(map(json.dumps, rows)) + "\n ]\n}\n"
+    lines = ",".join(f"\n{json.dumps(row)}" for row in rows)
+    return f'{head},\n "batches": [{lines}]\n}}\n'
 
 
 @dataclass

@@ -12,6 +12,7 @@ from scipy.special import cosdg, sindg
 
 from cfisac import geometry
 from cfisac.limits import multistatic
+from cfisac.montecarlo import estimate
 from cfisac.propagation import from_decibel
 from cfisac.scenarios import MultistaticScene, equal_power, fan_scene, sensing_beams
 from cfisac.studies import Study
@@ -121,8 +122,9 @@ def peb_known(n_targets: int, receivers: str, rcs_dbsm: float) -> Mapping[str, f
     unit = float(from_decibel(-rcs_dbsm / 2))
     columns = {}
     for name, values in scene_bounds(n_targets, receivers).items():
-        columns[f"peb_{name}_m"] = unit * values.mean()
-        columns[f"peb_{name}_m_se"] = unit * values.std(ddof=1) / np.sqrt(len(values))
+        over_scenes = estimate(unit * values)
+        columns[f"peb_{name}_m"] = over_scenes.mean
+        columns[f"peb_{name}_m_se"] = over_scenes.standard_error
     return columns
 
 
@@ -552,20 +554,48 @@ def turned_receivers(scene: MultistaticScene, receivers: str, aoa_deg: float) ->
     return replace(scene, receivers=places, receive_axes=sight @ turn)
 
 
-def aoa_known(receivers: str, aoa_deg: float) -> Mapping[str, float]:
-    """Position error bound, and bound on the angle of arrival at the nearer receiver in use."""
-    peb, angle = [], []
+@lru_cache
+def turned_bounds(receivers: str, aoa_deg: float) -> Array:
+    """Position (m) and angle error bounds (deg) of every scene, (2, N_SCENES)."""
+    bounds = []
     for scene in single_target_scenes():
         turned = turned_receivers(scene, receivers, aoa_deg)
         power = equal_power(turned)
-        peb.append(multistatic.peb(turned, power)[0])
-        angle.append(angle_error_bound(turned, power, aoa_deg))
+        angle = angle_error_bound(turned, power, aoa_deg)
+        bounds.append([multistatic.peb(turned, power)[0], angle])
+    return np.array(bounds).T
+
+
+def aoa_known(receivers: str, aoa_deg: float) -> Mapping[str, float]:
+    """Position error bound, and bound on the angle of arrival at the nearer receiver in use.
+
+    The ratio to the bound at 90 degrees is taken scene by scene.
+    """
+    peb, angle = turned_bounds(receivers, aoa_deg)
+    mean = estimate(peb)
+    ratio = estimate(peb / turned_bounds(receivers, 90)[0])
     return {
-        "peb_mean_m": float(np.mean(peb)),
-        "peb_mean_m_se": float(np.std(peb, ddof=1) / np.sqrt(len(peb))),
+        "n_scenes": len(peb),
+        "peb_mean_m": mean.mean,
+        "peb_mean_m_se": mean.standard_error,
         "peb_median_m": float(np.median(peb)),
+        "peb_median_m_se": median_error(peb),
+        "peb_over_peb_at_90_deg": ratio.mean,
+        "peb_over_peb_at_90_deg_se": ratio.standard_error,
         "angle_error_median_deg": float(np.median(angle)),
+        "angle_error_median_deg_se": median_error(angle),
     }
+
+
+def median_error(draws: Array) -> float:
+    """Standard error of a median: half the distance of the quantiles that lie as far off in rank.
+
+    Of n draws a binomial number lies below the true median, with the deviation ``sqrt(n) / 2``.
+    """
+    if np.isinf(draws).any():
+        return np.nan
+    off = 0.5 / np.sqrt(len(draws))
+    return float(np.ptp(np.quantile(draws, [0.5 - off, 0.5 + off])) / 2)
 
 
 def angle_error_bound(scene: MultistaticScene, power: Array, aoa_deg: float) -> float:
@@ -599,6 +629,8 @@ FAN_JOURNAL_FIG5 = Study(
         "bounds": "exact, at the mean RCS of 1 m^2",
         "receivers": "RX1 is the AP nearest to the target, RX2 the next; the other 30 transmit",
         "aoa": "angle between array and line of sight, the same at both receivers",
+        "ratio": "of position error bounds, scene by scene, then the mean",
+        "standard error of a median": "half the distance of the quantiles 1/2 +- 1/(2 sqrt(n))",
     },
     known=aoa_known,
 )
