@@ -74,12 +74,16 @@ def _verify(options: argparse.Namespace) -> int:
     chosen = [studies.get(name) for name in options.studies] or list(known.values())
     failed = 0
     for study in chosen:
-        problems = studies.verify(
-            studies.table_path(study, "paper", options.results), n_rows=options.rows
+        found = studies.verify(
+            studies.table_path(study, "paper", options.results),
+            options.rows,
+            n_batches=options.batches,
+            workers=options.workers,
+            progress=True,
         )
-        failed += bool(problems)
-        print(f"{study.id}: {'FAILED' if problems else 'verified'}")
-        for problem in problems:
+        failed += bool(found.problems)
+        print(f"{study.id}: {'FAILED' if found.problems else 'verified'}{_computed(study, found)}")
+        for problem in found.problems:
             print(f"  {problem}")
     return 1 if failed else 0
 
@@ -92,24 +96,48 @@ def _where(folder: Path) -> _Parser:
     return where
 
 
+def _computed(study: studies.Study, found: studies.Verification) -> str:
+    """What was computed anew, and how near it came."""
+    if not found.n_rows:
+        return ""
+    text = f", {found.n_rows} of {len(study.cells)} rows"
+    if study.trial is not None:
+        text += f" from their stored batches, {found.n_batches} of these"
+    return f"{text} anew, largest relative difference {found.largest:.1g}"
+
+
+def _number_or_all(text: str) -> int | None:
+    return None if text == "all" else int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="cfisac", description="Run and verify the studies of the book.")
     parser.add_argument("--version", action="version", version=f"cfisac {__version__}")
     commands = parser.add_subparsers(required=True, metavar="list | run | verify")
     where, new = _where(studies.RESULTS), _where(studies.NEW_RESULTS)
+    crew = _Parser(add_help=False)
+    crew.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)"
+    )
     listing = commands.add_parser("list", parents=[where], help="list the studies")
     listing.set_defaults(command=_list)
 
-    run = commands.add_parser("run", parents=[new], help="run a study and store its table")
+    run = commands.add_parser("run", parents=[new, crew], help="run a study and store its table")
     run.add_argument("study", help="as printed by cfisac list")
     run.add_argument("--fidelity", default="book", help="smoke, book or paper (%(default)s)")
-    run.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="(%(default)s)")
     run.add_argument("--scheduler", help="address of a Dask scheduler, such as tcp://host:8786")
     run.set_defaults(command=_run)
 
-    verify = commands.add_parser("verify", parents=[where], help="recompute stored numbers")
+    verify = commands.add_parser("verify", parents=[where, crew], help="recompute stored numbers")
     verify.add_argument("studies", nargs="*", metavar="study", help="all, unless some are named")
-    verify.add_argument("--rows", type=int, default=3, help="rows to recompute (%(default)s)")
+    for name, default, what in (
+        ("rows", 3, "rows to compute anew"),
+        ("batches", 1, "batches of trials of each of these rows"),
+    ):
+        verify.add_argument(
+            f"--{name}", type=_number_or_all, default=default, metavar="N",
+            help=f"{what}, at random, or all (%(default)s)",
+        )  # fmt: skip
     verify.set_defaults(command=_verify)
     return parser
 

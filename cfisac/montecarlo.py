@@ -2,9 +2,10 @@
 
 An experiment is a list of *cells* (sets of parameters) and a *trial*, a function
 ``trial(rng, **cell) -> {name: value}``. Trial t of cell c always draws from the child
-``SeedSequence(seed, spawn_key=(c, t))``, and the batches in which trials are worked on do not
-depend on the number of workers. So neither workers nor order nor an interruption changes a
-digit.
+``SeedSequence(seed, spawn_key=(c, t))``, the batches in which trials are worked on do not
+depend on the number of workers, and within a batch the linear algebra has one thread, because
+its roundings depend on how many there are. So neither workers nor order nor an interruption
+changes a digit.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import json
 import math
 import shutil
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -23,8 +25,10 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import numpy as np
+import scipy.linalg  # noqa: F401  # its BLAS must be there when threads are limited
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from cfisac import _checks
@@ -81,7 +85,33 @@ def estimate(draws: ArrayLike) -> Estimate:
     return Estimate(float(values.mean()), float(error), values.size)
 
 
-MAX_BATCHES = 16  # per cell; bounds what is kept, however many trials there are
+class _OneThread:
+    """Limits linear algebra to one thread while any thread of this process is inside.
+
+    (Where the threads of a Dask worker overlap, the worker may stay limited.)
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._limits = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limits.enter_context(threadpool_limits(1))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limits.close()
+
+
+one_thread = _OneThread()
+"""Context in which sums do not depend on how many cores there are; batches are worked on in it."""
+
+MAX_BATCHES = 32  # per cell; bounds what is kept, however many trials there are
 CONNECT_SECONDS = 10  # how long a Dask scheduler may take to answer
 
 
@@ -140,35 +170,77 @@ def run(
         journal open.
     """
     _checks.count("n_trials", n_trials, least=2)
-    _checks.count("seed", seed, least=0)
-    _checks.count("workers", workers)
     chosen = list(range(len(cells))) if only is None else list(only)
     if not all(0 <= index < len(cells) for index in chosen):
         raise ValueError(f"only must hold indices in 0..{len(cells) - 1}, got {chosen}")
-    tasks = [(cell, batch) for cell in chosen for batch in _batches(n_trials)]
+    numbers = range(len(batches(n_trials)))
+    tasks = [(cell, number) for cell in chosen for number in numbers]
+    done = moments(
+        trial, cells, n_trials, seed, tasks,
+        workers=workers, scheduler=scheduler, journal=journal, progress=progress,
+    )  # fmt: skip
+    return [summary(n_trials, [done[cell, number] for number in numbers]) for cell in chosen]
+
+
+def moments(
+    trial: Trial,
+    cells: Sequence[Cell],
+    n_trials: int,
+    seed: int,
+    tasks: Sequence[tuple[int, int]],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    journal: Path | None = None,
+    progress: bool = False,
+) -> dict[tuple[int, int], Moments]:
+    """Work on some batches of some cells, and return the moments of each.
+
+    Parameters
+    ----------
+    trial, cells, n_trials, seed, workers, scheduler, journal, progress
+        As in :func:`run`.
+    tasks : sequence of (int, int)
+        Index of a cell and number of a batch, as in :func:`batches`.
+
+    Returns
+    -------
+    dict
+        For each task, ``{name: (mean, sum of squared deviations)}`` over the trials of the batch.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`run`.
+    """
+    _checks.count("n_trials", n_trials, least=2)
+    _checks.count("seed", seed, least=0)
+    _checks.count("workers", workers)
+    edges = batches(n_trials)
+    wanted = [(cell, edges[number]) for cell, number in tasks]
     with ExitStack() as stack:
         stack.enter_context(_backend(workers, scheduler))
+        stack.enter_context(one_thread)  # found once; the batches of this process are inside
         experiment = _fingerprint(trial, cells, n_trials, seed)
-        book = stack.enter_context(_Journal(journal, experiment, len(cells), _batches(n_trials)))
+        book = stack.enter_context(_Journal(journal, experiment, len(cells), edges))
         bar = stack.enter_context(
             tqdm(
-                total=len(chosen) * n_trials,
+                total=sum(stop - start for _, (start, stop) in wanted),
                 unit="trial",
                 unit_scale=True,
                 disable=None if progress else True,
                 file=sys.stderr,
             )
         )
-        bar.update(sum(task[1][1] - task[1][0] for task in tasks if task in book.done))
-        pending = [task for task in tasks if task not in book.done]
-        for cell, batch, moments in _work(trial, cells, seed, pending):
-            book.add(cell, batch, moments)
+        bar.update(sum(task[1][1] - task[1][0] for task in wanted if task in book.done))
+        pending = [task for task in wanted if task not in book.done]
+        for cell, batch, moment in _work(trial, cells, seed, pending):
+            book.add(cell, batch, moment)
             bar.update(batch[1] - batch[0])
-        batches = _batches(n_trials)
-        return [_summary(n_trials, [(b, book.done[cell, b]) for b in batches]) for cell in chosen]
+        return {(cell, number): book.done[cell, edges[number]] for cell, number in tasks}
 
 
-def _batches(n_trials: int) -> list[tuple[int, int]]:
+def batches(n_trials: int) -> list[tuple[int, int]]:
     """Split the trials of a cell into at most MAX_BATCHES runs, from their number alone."""
     edges = np.linspace(0, n_trials, min(n_trials, MAX_BATCHES) + 1).round().astype(int)
     return list(pairwise(edges.tolist()))
@@ -191,16 +263,17 @@ def _batch(
     # Until it has seen a large block freed, glibc returns a trial's memory to the system after
     # every trial, and getting it back page by page takes a third of the time.
     np.empty(24 * 2**20, dtype=np.uint8)
-    moments: Moments = {}
-    for number in range(*batch):
-        sequence = np.random.SeedSequence(seed, spawn_key=(index, number))
-        values = trial(np.random.default_rng(sequence), **cell)
-        n_before = number - batch[0]
-        moments = {
-            name: _merge(moments.get(name, (0.0, 0.0)), n_before, (float(value), 0.0), 1)
-            for name, value in values.items()
-        }
-    return index, batch, moments
+    kept: Moments = {}
+    with one_thread:
+        for number in range(*batch):
+            sequence = np.random.SeedSequence(seed, spawn_key=(index, number))
+            values = trial(np.random.default_rng(sequence), **cell)
+            n_before = number - batch[0]
+            kept = {
+                name: _merge(kept.get(name, (0.0, 0.0)), n_before, (float(value), 0.0), 1)
+                for name, value in values.items()
+            }
+    return index, batch, kept
 
 
 def _merge(
@@ -215,16 +288,17 @@ def _merge(
     return one[0] + step * n_two / total, one[1] + two[1] + step**2 * n_one * n_two / total
 
 
-def _summary(n_trials: int, batches: Sequence[tuple[tuple[int, int], Moments]]) -> dict[str, float]:
+def summary(n_trials: int, of_batches: Sequence[Moments]) -> dict[str, float]:
+    """Mean and standard error, ``name`` and ``name_se``, from the moments of all batches."""
     merged: Moments = {}
-    for (start, stop), moments in batches:
-        for name, moment in moments.items():
+    for (start, stop), batch in zip(batches(n_trials), of_batches, strict=True):
+        for name, moment in batch.items():
             merged[name] = _merge(merged.get(name, (0.0, 0.0)), start, moment, stop - start)
-    summary = {}
+    row = {}
     for name, (mean, squares) in merged.items():
-        summary[name] = mean
-        summary[f"{name}_se"] = math.sqrt(squares / (n_trials * (n_trials - 1)))
-    return summary
+        row[name] = mean
+        row[f"{name}_se"] = math.sqrt(squares / (n_trials * (n_trials - 1)))
+    return row
 
 
 def _backend(workers: int, scheduler: str | None) -> AbstractContextManager[Any]:

@@ -1,11 +1,10 @@
 """The command line: what it prints, and one-line errors with exit code 2."""
 
 import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,18 @@ def test_run_prints_the_path_and_the_assumptions(capsys, tmp_path):
 
 
 def test_verify_passes_for_a_stored_result(capsys):
-    assert cli.main(["verify", "zhang-fig2", "--rows", "1"]) == 0
-    assert capsys.readouterr().out == "zhang-fig2: verified\n"
+    assert cli.main(["verify", "zhang-fig2", "--rows", "1", "--workers", "1"]) == 0
+    found = re.fullmatch(
+        r"zhang-fig2: verified, 1 of 20 rows from their stored batches, 1 of these anew, "
+        r"largest relative difference (.*)\n",
+        capsys.readouterr().out,
+    )
+    assert float(found[1]) < studies.TOLERANCE
+
+
+def test_verify_can_be_asked_for_everything(capsys):
+    assert cli.main(["verify", "fan_journal-table5", "--rows", "all", "--batches", "all"]) == 0
+    assert ": verified, 2 of 2 rows anew" in capsys.readouterr().out
 
 
 def test_verify_fails_for_a_damaged_result(capsys, tmp_path):
@@ -40,7 +49,8 @@ def test_verify_fails_for_a_damaged_result(capsys, tmp_path):
     antennas, pilots, mean, error = lines[5].split(",")
     lines[5] = ",".join([antennas, pilots, repr(1.5 * float(mean)), error])
     path.write_text("\n".join(lines) + "\n")
-    assert cli.main(["verify", "zhang-fig2", "--results", str(tmp_path)]) == 1
+    command = ["verify", "zhang-fig2", "--workers", "1", "--results", str(tmp_path)]
+    assert cli.main(command) == 1
     printed = capsys.readouterr().out
     assert "zhang-fig2: FAILED" in printed
     assert "row 5: mean_angle_crlb_rad2" in printed
@@ -58,26 +68,42 @@ def test_verify_names_a_damaged_provenance_and_goes_on(capsys, tmp_path):
     assert "zhang-fig2.json" in problem
 
 
+WORKER_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cfisac import cli, montecarlo
+
+add, seen = montecarlo._Journal.add, []
+
+def add_and_count(journal, *batch):
+    add(journal, *batch)
+    seen.append(batch)
+    if len(seen) == 4:
+        for child in Path("/proc/thread-self/children").read_text().split():
+            if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text():
+                os.kill(int(child), signal.SIGKILL)
+                break
+
+montecarlo._Journal.add = add_and_count
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker through /proc")
 def test_a_killed_worker_is_one_line_and_nothing_is_lost(tmp_path):
-    """As the system does when memory runs out."""
-    command = [sys.executable, "-m", "cfisac.cli", "run", "angle-threshold", "--workers", "2"]
-    command += ["--fidelity", "book", "--results", str(tmp_path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    journal = tmp_path / "angle-threshold.book.partial.jsonl"
-    while process.poll() is None and len(lines(journal)) < 4:
-        time.sleep(0.05)
-    mine = f"/proc/{process.pid}/task/{process.pid}/children"
-    for child in Path(mine).read_text().split():
-        if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text():
-            os.kill(int(child), signal.SIGKILL)
-            break
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert out == ""
-    assert [line for line in err.splitlines() if line.startswith("cfisac: a worker was killed")]
-    assert "Traceback" not in err
-    assert len(lines(journal)) >= 4
+    """As the system does when memory runs out, here after four batches."""
+    command = ["run", "angle-threshold", "--workers", "2", "--fidelity", "book"]
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER_KILLED, *command, "--results", str(tmp_path)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == ""
+    said = [line for line in done.stderr.splitlines() if line.startswith("cfisac: ")]
+    assert len(said) == 1
+    assert "a worker was killed" in said[0]
+    assert "Traceback" not in done.stderr
+    assert len(lines(tmp_path / "angle-threshold.book.partial.jsonl")) >= 1 + 4
 
 
 def lines(path):
@@ -118,6 +144,8 @@ def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
         (["run", "zhang-fig2", "--results", __file__], "File exists"),
         (["verify", "zhang-fig9"], "study must be one of"),
         (["verify", "--rows", "-1"], "rows must be a whole number >= 0"),
+        (["verify", "--rows", "some"], "--rows"),
+        (["verify", "--batches", "-1"], "batches must be a whole number >= 0"),
         (["dance"], "invalid choice"),
         ([], "required"),
     ],

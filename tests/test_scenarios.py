@@ -63,7 +63,7 @@ def test_covariance_is_that_of_random_precoders():
     drawn = scene(6, n_users=2)
     beam = drawn.beams[3, 3]
     values, vectors = np.linalg.eigh(beam)
-    root = vectors * np.sqrt(np.maximum(values, 0))
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.conj().T  # Hermitian, so unique
     v = rng.normal(size=(n, 16, 2)) @ [1, 1j] / np.sqrt(2) @ root.T
     omega = 0.7
     a = np.exp(1j * omega * np.arange(16)) / 4
