@@ -29,6 +29,22 @@ def finite(name: str, value: ArrayLike, dtype: type = float) -> NDArray[Any]:
     return array
 
 
+def precision(*values: ArrayLike) -> float:
+    """Return the rounding (eps) of the coarsest type among the values, float64's at least.
+
+    What came in as float32 is known to no more than that, whatever it is computed with.
+    """
+    coarsest = float(np.finfo(float).eps)
+    for value in values:
+        array = np.asarray(value)
+        if array.dtype.kind in "fc":
+            coarsest = max(coarsest, float(np.finfo(array.dtype).eps))
+        elif array.dtype.kind == "O":
+            floats = {type(each) for each in array.flat if isinstance(each, np.inexact)}
+            coarsest = max([coarsest, *(float(np.finfo(each).eps) for each in floats)])
+    return coarsest
+
+
 def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Return ``value`` as a finite array of positive numbers."""
     array = finite(name, value)
@@ -72,10 +88,13 @@ def points(name: str, value: ArrayLike, axes: int = 1) -> NDArray[np.float64]:
 
 
 def unit_vectors(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Return ``value`` as an array (..., 2) of vectors whose length is one to 1e-9."""
+    """Return ``value`` as an array (..., 2) of vectors whose length is one to 1e-9.
+
+    Or to the rounding of the type in which they came, if that is coarser.
+    """
     vectors = points(name, value)
     away = np.abs(np.hypot(vectors[..., 0], vectors[..., 1]) - 1)
-    if not np.all(away <= _UNIT):
+    if not np.all(away <= max(_UNIT, 4 * precision(value))):
         worst = np.hypot(*vectors.reshape(-1, 2)[np.argmax(away)])
         raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
     return vectors

@@ -84,7 +84,7 @@ def projection(phi: ArrayLike) -> NDArray[np.float64]:
 
     No floating-point number equals pi/2, so ``np.cos(np.pi / 2)`` is 6e-17 and a bound would
     come out as a large number where it is infinite. Cosines below the rounding of ``phi``
-    itself are therefore set to zero.
+    itself, as it came (float32 is coarser), are therefore set to zero.
 
     Parameters
     ----------
@@ -97,8 +97,6 @@ def projection(phi: ArrayLike) -> NDArray[np.float64]:
         If ``phi`` is not an array of finite real numbers.
     """
     checked = _checks.finite("phi", phi)
-    given = np.asarray(phi).dtype
-    precision = np.finfo(given if given in (np.float16, np.float32) else float).eps
     cosine = np.cos(checked)
-    rounding = precision * np.maximum(1.0, np.abs(checked))
+    rounding = _checks.precision(phi) * np.maximum(1.0, np.abs(checked))
     return np.where(np.abs(cosine) <= rounding, 0.0, cosine)

@@ -6,6 +6,11 @@ parameters ``theta``, so the Fisher information matrix (FIM) is::
     F = (2 / noise_variance) Re{D^H D},        D = d mu / d theta.
 
 All functions broadcast over leading axes and return new arrays.
+
+Rounding is never information. A zero is made where it arises, from the size of the terms that
+cancelled: of a finished matrix nobody can tell 1e-32 that was left by rounding from 1e-32 that
+was measured in large units. What came in as float32 is known to the rounding of float32, and
+judged by it.
 """
 
 from typing import Any
@@ -42,10 +47,47 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     ----------
     zhang (76); fan_conf (15).
     """
-    jacobian = _matrix("jacobian", jacobian, complex)
+    eps, jacobian = _checks.precision(jacobian), _matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
     _checks.must_broadcast(jacobian=jacobian.shape[:-2], noise_variance=noise_variance.shape[:-2])
-    return 2 / noise_variance * _symmetric(np.real(_adjoint(jacobian) @ jacobian))
+    slopes = np.concatenate([jacobian.real, jacobian.imag], axis=-2)
+    return 2 / noise_variance * _sum_of_squares(slopes, eps * np.abs(slopes))
+
+
+def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
+    """Information of independent measurements: the sum of their squared slopes, ``S^T S``.
+
+    The way to add information whose terms may cancel. What two measurements say about one
+    direction and nothing else is in their slopes to a rounding, and in the matrix ``S^T S`` only
+    to the root of one.
+
+    Parameters
+    ----------
+    slopes : (..., m, n) float
+        S, one row for each measurement: its derivatives by the n parameters, divided by its
+        standard deviation.
+    rounding : (..., m, n) or scalar float
+        How far each slope may be off, >= 0: the size of the terms that cancelled, times the
+        rounding with which they are known. The rounding of the slopes themselves need not be in
+        it.
+
+    Returns
+    -------
+    (..., n, n)
+        FIM, positive semidefinite. A parameter, or a direction, in which every slope is within
+        its rounding gets exactly no information.
+
+    Raises
+    ------
+    ValueError
+        If ``slopes`` is not a finite matrix, ``rounding`` is negative or not finite, or the
+        shapes do not match.
+    """
+    eps, slopes = _checks.precision(slopes), _matrix("slopes", slopes, float)
+    rounding = _checks.non_negative("rounding", rounding)
+    if _checks.must_broadcast(slopes=slopes.shape, rounding=rounding.shape) != slopes.shape:
+        raise ValueError(f"rounding must broadcast to slopes {slopes.shape}, got {rounding.shape}")
+    return _sum_of_squares(slopes, np.maximum(rounding, eps * np.abs(slopes)))
 
 
 def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
@@ -73,7 +115,7 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
         range, or the nuisance block is singular: the nuisance cannot be estimated, so nothing can
         be said about what it hides.
     """
-    fim = _square("fim", fim)
+    eps, fim = _checks.precision(fim), _square("fim", fim)
     whole = isinstance(n_keep, int | np.integer) and not isinstance(n_keep, bool)
     if not whole or not 1 <= n_keep <= fim.shape[-1]:
         raise ValueError(f"n_keep must be a whole number in 1..{fim.shape[-1]}, got {n_keep!r}")
@@ -83,22 +125,14 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
     fim, scale = _unit_diagonal(fim)
     coupling, nuisance = fim[..., :n_keep, n_keep:], fim[..., n_keep:, n_keep:]
     spectrum = np.linalg.eigvalsh(nuisance)
-    _refuse_negative("fim", spectrum)
-    if not np.all(_identifiable(spectrum)):
+    _refuse_negative("fim", spectrum, eps)
+    if not np.all(_identifiable(spectrum, eps)):
         raise ValueError("the nuisance block of the FIM is singular")
     fit = np.linalg.solve(nuisance, _transpose(coupling))
     left = _symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
     # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
-    rounding = 1 + np.sum(fit**2, axis=(-2, -1))[..., None]
-    floor = 8 * fim.shape[-1] * np.finfo(float).eps * rounding
-    eigenvalues, vectors = np.linalg.eigh(left)
-    if np.any(eigenvalues < -np.maximum(floor, _NEGATIVE)):
-        raise ValueError("fim must be positive semidefinite")
-    hidden = eigenvalues <= floor
-    if np.any(hidden):
-        kept = np.where(hidden, 0.0, eigenvalues)[..., None, :]
-        rest = _symmetric((vectors * kept) @ _transpose(vectors))
-        left = np.where(np.any(hidden, axis=-1)[..., None, None], rest, left)
+    terms = 1 + np.sum(fit**2, axis=(-2, -1))
+    left = _without_rounding("fim", left, 8 * fim.shape[-1] * eps * terms)
     scale = scale[..., :n_keep]
     return left * (scale[..., :, None] * scale[..., None, :])
 
@@ -116,13 +150,16 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
     Returns
     -------
     (..., k, k)
-        FIM of the new parameters (fan_conf (20)).
+        FIM of the new parameters (fan_conf (20)). A parameter or direction of which only the
+        rounding of the terms ``|J|^T |F| |J|`` would be left gets exactly no information.
 
     Raises
     ------
     ValueError
-        If a matrix is not finite, ``fim`` is not symmetric, or the shapes do not match.
+        If a matrix is not finite, ``fim`` is not symmetric and positive semidefinite, or the
+        shapes do not match.
     """
+    eps = _checks.precision(fim, jacobian)
     fim, jacobian = _square("fim", fim), _matrix("jacobian", jacobian, float)
     if jacobian.shape[-2] != fim.shape[-1]:
         raise ValueError(
@@ -130,7 +167,13 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
             f"got {jacobian.shape[-2]}"
         )
     _checks.must_broadcast(fim=fim.shape[:-2], jacobian=jacobian.shape[:-2])
-    return _symmetric(_transpose(jacobian) @ fim @ jacobian)
+    changed = _symmetric(_transpose(jacobian) @ fim @ jacobian)
+    # In units in which the terms of the diagonal are one, every entry is known to a rounding.
+    size = np.abs(jacobian)
+    terms = np.sum(size * (np.abs(fim) @ size), axis=-2)
+    unit = np.sqrt(np.where(terms > 0, terms, 1.0))
+    outer = unit[..., :, None] * unit[..., None, :]
+    return outer * _without_rounding("fim", changed / outer, 8 * jacobian.shape[-1] * eps)
 
 
 def crlb(fim: ArrayLike) -> Array:
@@ -159,16 +202,20 @@ def crlb(fim: ArrayLike) -> Array:
     -----
     In floating point a direction counts as not seen when its information, in units in which the
     diagonal is one, is below 8 n roundings of the largest; and it moves a parameter when the
-    parameter's share of it exceeds 1e-7, or the rounding of that share if that is more.
+    parameter's share of it exceeds 1e-7, or the rounding of that share if that is more. So the
+    bound does not depend on units, and an entry on the diagonal counts however small it is:
+    what is but rounding must be zero before (:func:`information`, :func:`change_parameters` and
+    :func:`equivalent_fim` see to that).
     """
+    eps = _checks.precision(fim)
     fim, scale = _unit_diagonal(_square("fim", fim))
     outer = scale[..., :, None] * scale[..., None, :]
     eigenvalues, vectors = np.linalg.eigh(fim)
-    _refuse_negative("fim", eigenvalues)
-    seen = _seen(eigenvalues)
+    _refuse_negative("fim", eigenvalues, eps)
+    seen = _seen(eigenvalues, eps)
     inverse = np.where(seen, 1 / np.where(seen, eigenvalues, 1.0), 0.0)
     bound = (vectors * inverse[..., None, :]) @ _transpose(vectors) / outer
-    rounding = 8 * fim.shape[-1] * np.finfo(float).eps * np.max(inverse, axis=-1)
+    rounding = 8 * fim.shape[-1] * eps * np.max(inverse, axis=-1)
     share = np.max(np.where(seen[..., None, :], 0.0, np.abs(vectors)), axis=-1)
     blind = share > np.maximum(rounding, 1e-7)[..., None]
     bound = np.where(blind[..., :, None] | blind[..., None, :], 0.0, bound)
@@ -238,31 +285,80 @@ def position_error_bound(efim: ArrayLike) -> Array:
     ValueError
         If ``efim`` is not a finite, symmetric, positive semidefinite matrix.
     """
+    eps = _checks.precision(efim)
     eigenvalues = np.linalg.eigvalsh(_square("efim", efim))
-    _refuse_negative("efim", eigenvalues)
-    identifiable = _identifiable(eigenvalues)
+    _refuse_negative("efim", eigenvalues, eps)
+    identifiable = _identifiable(eigenvalues, eps)
     trace = np.sum(1 / np.where(identifiable[..., None], eigenvalues, 1.0), axis=-1)
     return np.where(identifiable, np.sqrt(trace), np.inf)
 
 
 _NEGATIVE = 1e-8  # share of the largest eigenvalue that a negative one may have and be rounding
+_DOUBTFUL = 1e-8  # rounding of slopes, as a share of them, whose square is not below a rounding
 
 
-def _refuse_negative(name: str, eigenvalues: NDArray[Any]) -> None:
+def _sum_of_squares(slopes: Array, rounding: Array) -> Array:
+    """``S^T S``, without what slopes that are known to ``rounding`` cannot tell."""
+    blind = np.all(np.abs(slopes) <= rounding, axis=-2, keepdims=True)
+    slopes = np.where(blind, 0.0, slopes)
+    length = np.sqrt(np.sum(slopes**2, axis=-2, keepdims=True))
+    unit = np.where(length > 0, length, 1.0)
+    lost = np.where(blind, 0.0, rounding / unit)
+    doubtful = np.any(np.sum(lost**2, axis=-2) > _DOUBTFUL**2, axis=-1)
+    if np.any(doubtful):  # elsewhere the squares of the rounding are below that of the sum
+        scaled = (slopes / unit)[doubtful]
+        slopes[doubtful] = _without_hidden(scaled, lost[doubtful]) * unit[doubtful]
+        slopes = np.where(blind, 0.0, slopes)
+    return _symmetric(_transpose(slopes) @ slopes)
+
+
+def _without_hidden(slopes: Array, rounding: Array) -> Array:
+    """Take from the slopes every direction in which each of them is within its rounding."""
+    if 0 in slopes.shape:
+        return slopes
+    left, size, right = np.linalg.svd(slopes, full_matrices=False)
+    floor = 8 * slopes.shape[-1] * np.finfo(float).eps * size[..., :1]
+    allowed = rounding @ np.abs(_transpose(right)) + floor[..., None]
+    seen = np.any(np.abs(left) * size[..., None, :] > allowed, axis=-2)
+    return (left * np.where(seen, size, 0.0)[..., None, :]) @ right
+
+
+def _without_rounding(name: str, fim: Array, floor: ArrayLike) -> Array:
+    """Set what is not above ``floor`` (...) to zero, in units that know all entries equally well.
+
+    The directions first, the diagonal after them, each with its row and column, so that the
+    matrix stays positive semidefinite; one that was not, by more than rounding, is refused.
+    """
+    floor = np.asarray(floor)[..., None]
+    eigenvalues, vectors = np.linalg.eigh(fim)
+    if np.any(eigenvalues < -np.maximum(floor, _NEGATIVE)):
+        raise ValueError(f"{name} must be positive semidefinite")
+    hidden = eigenvalues <= floor
+    if np.any(hidden):
+        kept = np.where(hidden, 0.0, eigenvalues)[..., None, :]
+        rest = _symmetric((vectors * kept) @ _transpose(vectors))
+        fim = np.where(np.any(hidden, axis=-1)[..., None, None], rest, fim)
+        blind = np.diagonal(fim, axis1=-2, axis2=-1) <= floor
+        fim = np.where(blind[..., :, None] | blind[..., None, :], 0.0, fim)
+    return fim
+
+
+def _refuse_negative(name: str, eigenvalues: NDArray[Any], eps: float) -> None:
     """Refuse a matrix with these eigenvalues unless it is positive semidefinite."""
     largest = np.max(np.abs(eigenvalues), axis=-1, initial=0.0)
-    if np.any(eigenvalues < -_NEGATIVE * largest[..., None]):
+    rounding = max(_NEGATIVE, 8 * eigenvalues.shape[-1] * eps)
+    if np.any(eigenvalues < -rounding * largest[..., None]):
         raise ValueError(f"{name} must be positive semidefinite")
 
 
-def _seen(eigenvalues: NDArray[Any]) -> NDArray[np.bool_]:
+def _seen(eigenvalues: NDArray[Any], eps: float) -> NDArray[np.bool_]:
     """Tell which eigenvalues (ascending) of a positive semidefinite matrix are not round-off."""
-    floor = 8 * eigenvalues.shape[-1] * np.finfo(float).eps
+    floor = 8 * eigenvalues.shape[-1] * eps
     return eigenvalues > np.clip(eigenvalues[..., -1:], 0, None) * floor
 
 
-def _identifiable(eigenvalues: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.all(_seen(eigenvalues), axis=-1)
+def _identifiable(eigenvalues: NDArray[Any], eps: float) -> NDArray[np.bool_]:
+    return np.all(_seen(eigenvalues, eps), axis=-1)
 
 
 def _unit_diagonal(fim: Array) -> tuple[Array, Array]:
@@ -284,8 +380,9 @@ def _square(name: str, value: ArrayLike) -> Array:
     if matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
         raise ValueError(f"{name} must have shape (..., n, n) with n >= 1, got {matrix.shape}")
     root = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
-    rounding = 64 * np.finfo(float).eps * np.max(np.abs(matrix), axis=(-2, -1), keepdims=True)
-    allowed = 1e-8 * root[..., :, None] * root[..., None, :] + rounding
+    eps = 64 * _checks.precision(value)
+    rounding = eps * np.max(np.abs(matrix), axis=(-2, -1), keepdims=True)
+    allowed = max(1e-8, eps) * root[..., :, None] * root[..., None, :] + rounding
     if np.any(np.abs(matrix - _transpose(matrix)) > allowed):
         raise ValueError(f"{name} must be symmetric")
     return matrix

@@ -11,6 +11,10 @@ vectors ``u`` point from the anchor (AP, transmitter, receiver) to the target, a
 ``across = (-u_y, u_x)`` is ``u`` turned by +90 degrees. With them every gradient is short::
 
     grad d = u,      grad u = across across^T / d.
+
+Places are known to the rounding of their coordinates, and a direction to that over the distance
+(:func:`direction_rounding`). What is not above it is exactly zero: on the axis of an array, on the
+line between two access points, straight above or beside an anchor.
 """
 
 import numpy as np
@@ -48,9 +52,37 @@ def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array,
         coincides with its anchor: there is no direction then. So does one that is so near that
         the square of the distance is zero as a floating-point number.
     """
+    eps = _checks.precision(position, anchor)
     position, anchor = _checks.points("position", position), _checks.points("anchor", anchor)
     _checks.must_broadcast(position=position.shape[:-1], anchor=anchor.shape[:-1])
-    return _sight(position, anchor, "anchor")
+    return _sight(position, anchor, "anchor", eps)
+
+
+def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
+    """How far the components of a unit vector may be off because coordinates are rounded.
+
+    Four roundings of the largest coordinate over the distance. Far from the origin that is much
+    more than a rounding of the unit vector: moving a scene by 1000 km costs four digits of every
+    direction over 100 m.
+
+    Parameters
+    ----------
+    position, anchor : (..., 2) float
+        The two points (m). Coordinates that come as float32 are known to the rounding of that.
+
+    Returns
+    -------
+    (...)
+        Largest error of ``u_x`` and ``u_y``.
+
+    Raises
+    ------
+    ValueError
+        As :func:`line_of_sight`.
+    """
+    eps, distance = _checks.precision(position, anchor), line_of_sight(position, anchor)[0]
+    here, there = _checks.points("position", position), _checks.points("anchor", anchor)
+    return _direction_rounding(here, there, distance, eps)
 
 
 def toa_aoa(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array]:
@@ -82,9 +114,10 @@ def toa_aoa(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array]:
     An angle measured from the broadside of an array differs from the bearing by a constant, so
     its gradient is the same, or, counted clockwise, its negative.
     """
+    eps = _checks.precision(position, aps)
     position, aps = _checks.points("position", position), _checks.points("aps", aps)
     _checks.must_broadcast(position=position.shape[:-1], aps=aps.shape[:-1])
-    distance, unit, across = _sight(position, aps, "aps")
+    distance, unit, across = _sight(position, aps, "aps", eps)
     bearing = np.arctan2(unit[..., 1], unit[..., 0])
     parameters = np.stack([distance / speed_of_light, bearing], axis=-1)
     rows = [unit / speed_of_light, across / distance[..., None]]
@@ -129,6 +162,7 @@ def monostatic(
         If an argument is not finite or out of range, ``axes`` are not unit vectors, the shapes do
         not broadcast, or ``position`` coincides with one of ``aps``.
     """
+    eps = _checks.precision(position, velocity, aps, axes)
     position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
     aps, axes = _checks.points("aps", aps), _checks.unit_vectors("axes", axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
@@ -139,7 +173,8 @@ def monostatic(
         carrier_frequency=carrier_frequency.shape,
         axes=axes.shape[:-1],
     )
-    distance, unit, across = _sight(position, aps, "aps")
+    distance, unit, across = _sight(position, aps, "aps", eps)
+    wrong = _direction_rounding(position, aps, distance, eps) + _SAFETY * eps
     scale = -2 * carrier_frequency / speed_of_light
     parameters = np.empty((*shape, 3))
     parameters[..., 0] = 2 * distance / speed_of_light
@@ -147,8 +182,8 @@ def monostatic(
     parameters[..., 2] = scale * _dot(unit, velocity)
     jacobian = np.zeros((*shape, 3, 4))
     jacobian[..., 0, :2] = 2 * unit / speed_of_light
-    jacobian[..., 1, :2] = _turning(axes, distance, across)
-    jacobian[..., 2, :2] = scale[..., None] * _turning(velocity, distance, across)
+    jacobian[..., 1, :2] = _turning(axes, distance, across, wrong)
+    jacobian[..., 2, :2] = scale[..., None] * _turning(velocity, distance, across, wrong)
     jacobian[..., 2, 2:] = scale[..., None] * unit
     return parameters, jacobian
 
@@ -199,9 +234,12 @@ def bistatic(
     Notes
     -----
     On the straight line between transmitter and receiver ``u_t + u_r = 0``: the delay is the
-    shortest possible, and its gradient and the Doppler shift vanish (up to rounding). On the
-    axis of an array the gradient of its electrical angle vanishes.
+    shortest possible, and its gradient and the Doppler shift vanish. On the axis of an array the
+    gradient of its electrical angle vanishes.
     """
+    eps = _checks.precision(
+        position, velocity, transmitters, receivers, transmit_axes, receive_axes
+    )
     position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
     transmitters = _checks.points("transmitters", transmitters)
     receivers = _checks.points("receivers", receivers)
@@ -219,9 +257,11 @@ def bistatic(
         carrier_frequency=carrier_frequency.shape,
         spacing=kappa.shape,
     )
-    out, from_transmitter, across_out = _sight(position, transmitters, "transmitters")
-    back, from_receiver, across_back = _sight(position, receivers, "receivers")
-    both = from_transmitter + from_receiver
+    out, from_transmitter, across_out = _sight(position, transmitters, "transmitters", eps)
+    back, from_receiver, across_back = _sight(position, receivers, "receivers", eps)
+    wrong_out = _direction_rounding(position, transmitters, out, eps) + _SAFETY * eps
+    wrong_back = _direction_rounding(position, receivers, back, eps) + _SAFETY * eps
+    both = _without(from_transmitter + from_receiver, (wrong_out + wrong_back)[..., None])
     scale = -carrier_frequency / speed_of_light
     parameters = np.empty((*shape, 4))
     parameters[..., 0] = kappa * _dot(from_receiver, receive_axes)
@@ -229,17 +269,23 @@ def bistatic(
     parameters[..., 2] = (out + back) / speed_of_light
     parameters[..., 3] = scale * _dot(both, velocity)
     jacobian = np.zeros((*shape, 4, 4))
-    jacobian[..., 0, :2] = kappa[..., None] * _turning(receive_axes, back, across_back)
-    jacobian[..., 1, :2] = kappa[..., None] * _turning(transmit_axes, out, across_out)
+    jacobian[..., 0, :2] = kappa[..., None] * _turning(receive_axes, back, across_back, wrong_back)
+    jacobian[..., 1, :2] = kappa[..., None] * _turning(transmit_axes, out, across_out, wrong_out)
     jacobian[..., 2, :2] = both / speed_of_light
-    jacobian[..., 3, :2] = scale[..., None] * (
-        _turning(velocity, out, across_out) + _turning(velocity, back, across_back)
+    speed = np.hypot(velocity[..., 0], velocity[..., 1])
+    jacobian[..., 3, :2] = scale[..., None] * _without(
+        _turning(velocity, out, across_out, wrong_out)
+        + _turning(velocity, back, across_back, wrong_back),
+        (2 * speed * (wrong_out / out + wrong_back / back))[..., None],
     )
     jacobian[..., 3, 2:] = scale[..., None] * both
     return parameters, jacobian
 
 
-def _sight(position: Array, anchor: Array, name: str) -> tuple[Array, Array, Array]:
+_SAFETY = 4  # roundings of the inputs that a difference of them is known to
+
+
+def _sight(position: Array, anchor: Array, name: str, eps: float) -> tuple[Array, Array, Array]:
     """Distance, unit vector and its turn, for points that have been checked."""
     with np.errstate(over="ignore", under="ignore"):
         offset = position - anchor
@@ -249,13 +295,26 @@ def _sight(position: Array, anchor: Array, name: str) -> tuple[Array, Array, Arr
         raise ValueError(f"position must not coincide with {name}: no direction leads from it")
     if not np.all(np.isfinite(distance)):
         raise ValueError(f"position and {name} are too far apart for a floating-point number")
-    unit = offset / distance[..., None]
-    return distance, unit, np.stack([-unit[..., 1], unit[..., 0]], axis=-1)
+    rounding = _direction_rounding(position, anchor, distance, eps)
+    unit = _without(offset / distance[..., None], np.minimum(rounding, 0.5)[..., None])
+    unit = np.where(np.any(unit == 0, axis=-1, keepdims=True), np.sign(unit), unit)
+    return distance, unit, np.stack([0.0 - unit[..., 1], unit[..., 0]], axis=-1)
 
 
-def _turning(vector: Array, distance: Array, across: Array) -> Array:
+def _direction_rounding(position: Array, anchor: Array, distance: Array, eps: float) -> Array:
+    largest = np.maximum(np.max(np.abs(position), axis=-1), np.max(np.abs(anchor), axis=-1))
+    return _SAFETY * eps * (largest / distance)
+
+
+def _turning(vector: Array, distance: Array, across: Array, wrong: Array) -> Array:
     """Gradient of ``u . vector`` by the position, ``(I - u u^T) vector / d``."""
-    return (_dot(across, vector) / distance)[..., None] * across
+    size = np.hypot(vector[..., 0], vector[..., 1])
+    return (_without(_dot(across, vector), size * wrong) / distance)[..., None] * across
+
+
+def _without(value: Array, rounding: Array) -> Array:
+    """Replace what is not above its rounding by zero."""
+    return np.where(np.abs(value) <= rounding, 0.0, value)
 
 
 def _dot(left: Array, right: Array) -> Array:

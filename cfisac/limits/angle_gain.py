@@ -52,8 +52,8 @@ def local_fim(
     ValueError
         If an argument is not finite or out of range, or the shapes do not broadcast.
     """
-    gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
-    slope = array.kappa * projection(phi)
+    gain, cosine, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
+    slope = array.kappa * cosine
     coupling = slope * array.mean_index
     fim = np.zeros((*gain.shape, 3, 3))
     fim[..., 0, 0] = fim[..., 1, 1] = 1.0
@@ -87,18 +87,18 @@ def crlb(
     ValueError
         If an argument is not finite or out of range, or the shapes do not broadcast.
     """
-    gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
+    gain, cosine, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
     shape = gain.shape
-    gains, angles, pilots, noises = (
+    gains, cosines, pilots, noises = (
         gain.reshape(-1),
-        phi.reshape(-1),
+        cosine.reshape(-1),
         n_pilots.reshape(-1),
         noise_variance.reshape(-1),
     )
     bound = np.zeros((gains.size, 3, 3))
     for start in range(0, len(bound), _BLOCK):
         part = slice(start, start + _BLOCK)
-        _fill_crlb(bound[part], gains[part], angles[part], pilots[part], noises[part], array)
+        _fill_crlb(bound[part], gains[part], cosines[part], pilots[part], noises[part], array)
     return bound.reshape(*shape, 3, 3)
 
 
@@ -124,8 +124,8 @@ def angle_crlb(
     ValueError
         If an argument is not finite or out of range, or the shapes do not broadcast.
     """
-    gain, phi, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
-    slope = array.kappa * projection(phi)
+    gain, cosine, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
+    slope = array.kappa * cosine
     return _angle_bound(np.abs(gain) * slope, noise_variance / (2 * n_pilots), array)
 
 
@@ -143,7 +143,7 @@ def _angle_bound(swing: Array, per_part: Array, array: UniformLinearArray) -> Ar
 def _fill_crlb(
     bound: Array,
     gain: NDArray[np.complex128],
-    phi: Array,
+    cosine: Array,
     n_pilots: Array,
     noise_variance: Array,
     array: UniformLinearArray,
@@ -151,7 +151,7 @@ def _fill_crlb(
     """Write the bounds of a block of parameter sets into ``bound`` of shape (n, 3, 3)."""
     per_part = noise_variance / (2 * n_pilots)
     size = np.abs(gain)
-    swing = size * (array.kappa * projection(phi))
+    swing = size * (array.kappa * cosine)
     known = (swing != 0) & (array.n_antennas > 1)
     phase = np.divide(gain, size, where=known, out=np.zeros_like(gain))
     # c^2 |alpha|^2 / xi and c |alpha| / xi of zhang (37), with what cancels cancelled.
@@ -169,10 +169,10 @@ def _fill_crlb(
 def _scene(
     gain: ArrayLike, phi: ArrayLike, n_pilots: ArrayLike, noise_variance: ArrayLike
 ) -> tuple[NDArray[np.complex128], Array, Array, Array]:
-    """Check the four arguments and broadcast them against each other."""
+    """Check the four arguments and broadcast them against each other; phi becomes its cosine."""
     checked = (
         _checks.finite("gain", gain, complex),
-        _checks.finite("phi", phi),
+        projection(phi),
         _checks.count("n_pilots", n_pilots).astype(float),
         _checks.positive("noise_variance", noise_variance),
     )

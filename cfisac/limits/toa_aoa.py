@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
-from cfisac import _checks, geometry
+from cfisac import _checks, fisher, geometry
 from cfisac.arrays import UniformLinearArray
 from cfisac.limits import angle_gain
 
@@ -77,8 +77,8 @@ def angle_variance(phi: ArrayLike, array: UniformLinearArray, snr: ArrayLike) ->
     ValueError
         If an argument is not finite or out of range, or the shapes do not broadcast.
     """
-    phi, snr = _checks.finite("phi", phi), _checks.non_negative("snr", snr)
-    _checks.must_broadcast(phi=phi.shape, snr=snr.shape)
+    snr = _checks.non_negative("snr", snr)
+    _checks.must_broadcast(phi=_checks.finite("phi", phi).shape, snr=snr.shape)
     return angle_gain.angle_crlb(np.sqrt(snr), phi, array, 1, 1.0)
 
 
@@ -143,34 +143,27 @@ def position_efim(
     :func:`angle_variance` of one path with unknown gain they are (the factor theorem), if the
     antennas see one spectrum, see the user under one angle, and ``position`` is far away.
     """
-    position, aps = _checks.points("position", position), _checks.points("aps", aps, 2)
+    distance, unit, wrong = _sight(position, aps)
     by_delay = _variance("delay_variance", delay_variance)
     by_angle = _variance("angle_variance", angle_variance)
     clock = _variance("clock_variance", clock_variance, zero=True)[..., None]
     shape = _checks.must_broadcast(
-        position=(*position.shape[:-1], 1),
-        aps=aps.shape[:-1],
+        position_and_aps=distance.shape,
         delay_variance=by_delay.shape,
         angle_variance=by_angle.shape,
         clock_variance=clock.shape,
     )
-    distance, unit = _sight(position, aps)
-    x, y = unit[..., 0], unit[..., 1]
-    along = 1 / (speed_of_light**2 * by_delay)
-    efim = np.zeros((*shape[:-1], 2, 2))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        _add(efim, 1 / (distance**2 * by_angle), -y, x)
-    if not np.all(np.isfinite(efim)):
+        across = 1 / (distance**2 * by_angle)
+    if not np.all(np.isfinite(across)):
         raise ValueError("position is too near to one of aps, or angle_variance is too small")
+    turned = np.stack([-unit[..., 1], unit[..., 0]], axis=-1)
+    along = np.broadcast_to(1 / (speed_of_light**2 * by_delay), shape)
+    measured = [(across, turned, wrong), (along, unit, wrong)]
     if np.any(clock):
-        along, x, y = (np.broadcast_to(each, shape) for each in (along, x, y))
-        total = np.sum(along, axis=-1, keepdims=True)
-        mean_x, mean_y = (_mean(along, total, each) for each in (x, y))
-        with np.errstate(divide="ignore"):  # no delay at all, or a known clock: 1 / 0 is inf
-            _add(efim, 1 / (1 / total + speed_of_light**2 * clock), mean_x, mean_y)
-        x, y = _about(x, mean_x), _about(y, mean_y)
-    _add(efim, along, x, y)
-    return efim
+        measured[1:] = _about_the_mean(along, unit, wrong, speed_of_light**2 * clock)
+    slopes, rounding = zip(*(_slopes(shape[:-1], *each) for each in measured), strict=True)
+    return fisher.information(np.concatenate(slopes, axis=-2), np.concatenate(rounding, axis=-2))
 
 
 def signal(
@@ -219,23 +212,19 @@ def signal(
         If an argument is not finite or out of range, the shapes do not broadcast, or the user
         stands on an AP.
     """
-    position, aps = _checks.points("position", position), _checks.points("aps", aps, 2)
-    axes, gain = _checks.points("axes", axes), _checks.finite("gain", gain, complex)
+    distance, unit, _ = _sight(position, aps)
+    axes, gain = _checks.unit_vectors("axes", axes), _checks.finite("gain", gain, complex)
     frequencies = _checks.finite("frequencies", frequencies)
     carrier = _variance("carrier_frequency", carrier_frequency)
     offset = _checks.finite("clock_offset", clock_offset)[..., None]
     if frequencies.ndim != 1 or carrier.ndim != 0:
         raise ValueError("frequencies must have shape (K,) and carrier_frequency be one number")
-    if not np.all(np.abs(np.sum(axes**2, axis=-1) - 1) < 1e-9):
-        raise ValueError("axes must be unit vectors")
     _checks.must_broadcast(
-        position=(*position.shape[:-1], 1),
-        aps=aps.shape[:-1],
+        position_and_aps=distance.shape,
         axes=axes.shape[:-1],
         gain=gain.shape,
         clock_offset=offset.shape,
     )
-    distance, unit = _sight(position, aps)
     sine = np.sum(unit * axes, axis=-1)[..., None]
     delay = (distance / speed_of_light + offset)[..., None]
     index = np.arange(array.n_antennas) - array.mean_index
@@ -245,35 +234,38 @@ def signal(
     return gain[..., None, None] * by_frequency[..., None] * by_antenna
 
 
-def _sight(position: Array, aps: Array) -> tuple[Array, Array]:
-    """Distance (..., M) and unit vector (..., M, 2) from every AP to the user."""
-    position = position[..., None, :]
-    if np.any(np.all(position == aps, axis=-1)):
+def _sight(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array, Array]:
+    """Distance (..., M), unit vector (..., M, 2) from every AP to the user, and its rounding."""
+    user, places = _checks.points("position", position), _checks.points("aps", aps, 2)
+    _checks.must_broadcast(position=(*user.shape[:-1], 1), aps=places.shape[:-1])
+    if np.any(np.all(user[..., None, :] == places, axis=-1)):
         raise ValueError("position must not coincide with one of aps")
-    distance, unit, _ = geometry.line_of_sight(position, aps)
-    return distance, unit
+    here = np.asarray(position)[..., None, :]  # in the type in which it came
+    distance, unit, _ = geometry.line_of_sight(here, aps)
+    return distance, unit, geometry.direction_rounding(here, aps)
 
 
-def _add(efim: Array, weight: Array, x: Array, y: Array) -> None:
-    """Add ``sum_l w_l v_l v_l^T`` for the vectors v = (x, y) of all APs (the last axis)."""
-    efim[..., 0, 0] += np.sum(weight * x * x, axis=-1)
-    efim[..., 1, 1] += np.sum(weight * y * y, axis=-1)
-    mixed = np.sum(weight * x * y, axis=-1)
-    efim[..., 0, 1] += mixed
-    efim[..., 1, 0] += mixed
+def _about_the_mean(
+    weight: Array, unit: Array, wrong: Array, clock: Array
+) -> list[tuple[Array, Array, Array]]:
+    """What delays tell beside a clock: how directions differ, and how all of them move it."""
+    total = np.sum(weight, axis=-1, keepdims=True)
+    share = np.divide(weight, total, where=total > 0, out=np.zeros(weight.shape))
+    mean = np.sum(share[..., None] * unit, axis=-2, keepdims=True)
+    off = np.sum(share * wrong, axis=-1, keepdims=True) + unit.shape[-2] * np.finfo(float).eps
+    with np.errstate(divide="ignore"):  # no delay at all, or a known clock: 1 / 0 is inf
+        common = 1 / (1 / total + clock)
+    return [(weight, unit - mean, wrong + off), (common, mean, off)]
 
 
-def _mean(weight: Array, total: Array, value: Array) -> Array:
-    """Weighted mean over the APs; 0 where all weights are."""
-    moment = np.sum(weight * value, axis=-1, keepdims=True)
-    return np.divide(moment, total, where=total > 0, out=np.zeros_like(moment))
-
-
-def _about(value: Array, mean: Array) -> Array:
-    """Deviation from the mean; one that is but the mean's rounding is exactly 0."""
-    deviation = value - mean
-    rounding = 2 * value.shape[-1] * np.finfo(float).eps
-    return np.where(np.abs(deviation) <= rounding, 0.0, deviation)
+def _slopes(
+    leading: tuple[int, ...], weight: Array, direction: Array, wrong: Array
+) -> tuple[Array, Array]:
+    """Slopes of measurements along directions, and their rounding, with all leading axes."""
+    root = np.sqrt(weight)[..., None]
+    slopes = root * direction
+    shape = (*leading, *slopes.shape[-2:])
+    return np.broadcast_to(slopes, shape), np.broadcast_to(root * wrong[..., None], shape)
 
 
 def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
