@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry, propagation
+from cfisac.limits import _overlap
 from cfisac.scenarios import MultistaticScene
 from cfisac.waveforms import OFDM, OTFS
 
@@ -38,6 +39,7 @@ ComplexArray = NDArray[np.complex128]
 Bound = Literal["exact", "approximate"]
 
 _BLOCK = 512  # points of a map worked on at a time, so that every temporary stays in the cache
+_PAIRS = 2**13  # pairs of paths worked on at a time: memory
 
 
 # --------------------------------------------------------------------------------- one path
@@ -300,20 +302,29 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
         If an argument is not finite or out of range, or the shapes do not match.
     """
     power = _power(scene, power)
-    gains = _gains(scene, gains)
+    beta = _gains(scene, gains)
     parameters, jacobian = _paths(scene)
-    covariance = np.einsum("pq,pqij->pij", power, scene.beams)
-    signals, first, second = _cross_moments(scene, parameters, covariance)
-    # Derivatives by the positions, as inner products (p, r, t, t', coordinate, coordinate).
-    slope = np.einsum("prvtk,prtki->prvti", first, jacobian)  # <g_v, d_i g_t>
-    curve = np.einsum("prtki,prtukl,prulj->prtuij", jacobian, second, jacobian, optimize=True)
-    inverse = np.linalg.pinv(signals, rcond=1e-13, hermitian=True)
-    fit = np.einsum("prvti,prvw,prwuj->prtuij", slope.conj(), inverse, slope, optimize=True)
-    left = gains.conj()[..., :, None, None, None] * gains[..., None, :, None, None] * (curve - fit)
-    total = 2 / scene.noise_variance * np.real(left.sum(axis=(0, 1)))
-    size = 2 * len(scene.targets)
-    efim = total.transpose(0, 2, 1, 3).reshape(size, size)
-    return (efim + efim.T) / 2
+    n_transmitters, n_receivers, n_targets = beta.shape
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    beta = np.sqrt(n_samples) * beta * _middle_phase(scene, parameters)
+    beams = _beam_roots(scene, power)
+    slopes = [[0], [1], [2], [3, 4] if isinstance(scene.waveform, OTFS) else [3]]
+    total = np.zeros((n_targets, n_targets, 2, 2))
+    terms = np.zeros((n_targets, 2))
+    step = max(1, _PAIRS // (n_receivers * n_targets**2))
+    for start in range(0, n_transmitters, step):
+        block = slice(start, start + step)
+        factors, lit = _factors(scene, parameters[block], beams[block])
+        left, size = _overlap.left_without_gains(factors, slopes)
+        left = left.reshape(-1, n_targets, 4, n_targets, 4).swapaxes(2, 3)
+        by_place = jacobian[block].reshape(-1, n_targets, 4, 2)
+        left = np.swapaxes(by_place, -1, -2)[:, :, None] @ left @ by_place[:, None]
+        heard = (beta[block] * lit[:, None]).reshape(-1, n_targets)
+        total += np.einsum("nt,nu,ntuij->tuij", heard.conj(), heard, left, optimize=True).real
+        root = np.sqrt(size).reshape(-1, n_targets, 1, 4) @ np.abs(by_place)
+        terms += np.einsum("nt,nti->ti", np.abs(heard) ** 2, root[:, :, 0] ** 2)
+    efim = total.swapaxes(1, 2).reshape(2 * n_targets, 2 * n_targets)
+    return 2 / scene.noise_variance * _overlap.without_rounding(efim, terms.ravel())
 
 
 def peb(
@@ -534,13 +545,20 @@ def _response(omega: Array, n_antennas: int) -> tuple[ComplexArray, ComplexArray
 def _beam_gains(omega: Array, covariance: ComplexArray) -> tuple[Array, Array]:
     response, slope = _response(omega, covariance.shape[-1])
     seen = _apply(covariance, response)
-    power = np.maximum(np.sum(response.conj() * seen, axis=-1).real, 0.0)
+    power = _above(np.sum(response.conj() * seen, axis=-1).real, covariance, response)
     # The share of the derivative that the gain hides is taken off before squaring.
     hidden = np.sum(seen.conj() * slope, axis=-1)
     share = np.divide(hidden, power, where=power > 0, out=np.zeros_like(hidden))
     rest = slope - share[..., None] * response
     spread = np.sum(rest.conj() * _apply(covariance, rest), axis=-1).real
-    return power, np.where(power > 0, np.maximum(spread, 0.0), 0.0)
+    return power, np.where(power > 0, _above(spread, covariance, rest), 0.0)
+
+
+def _above(square: Array, covariance: ComplexArray, vector: ComplexArray) -> Array:
+    """``vector^H V vector``, or 0 where that is but the rounding of its terms (in a null)."""
+    size = np.abs(vector)
+    terms = np.sum(size * _apply(np.abs(covariance), size), axis=-1)
+    return np.where(square > 8 * np.finfo(float).eps * terms, square, 0.0)
 
 
 def _apply(matrix: ComplexArray, vector: ComplexArray) -> ComplexArray:
@@ -556,80 +574,165 @@ def _index_variance(n_antennas: int) -> float:
     return (n_antennas**2 - 1) / 12
 
 
-def _cross_moments(
-    scene: MultistaticScene, parameters: Array, covariance: ComplexArray
-) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
-    """Inner products of the paths of one transmitter to one receiver, mean over the symbols.
+def _beam_roots(scene: MultistaticScene, power: Array) -> ComplexArray:
+    """``S`` with ``S^H S = V`` for each transmitter, (P, beams times rank, M_t).
 
-    With g_t the path by way of target t and unit gain: ``<g_t, g_u>`` (P, R, T, T),
-    ``<g_t, d_k g_u>`` and ``<d_k g_t, d_l g_u>``, for k and l of (omega_r, omega_t, tau, nu). From
-    each derivative a multiple of g itself is left out, which an unknown gain hides: indices,
-    subcarriers and times are counted from their means.
+    Each beam has its own rows, so that a weak one is not lost in the rounding of a strong one.
     """
+    values, vectors = np.linalg.eigh(scene.beams)
+    real = values > 4 * scene.n_antennas * np.finfo(float).eps
+    rank = max(1, int(real.sum(axis=-1).max()))
+    root = vectors * np.sqrt(np.where(real, values, 0.0))[..., None, :]
+    root = np.sqrt(power)[..., None, None] * root[..., -rank:]
+    return np.conj(np.swapaxes(root, -1, -2)).reshape(len(power), -1, scene.n_antennas)
+
+
+def _middle_phase(scene: MultistaticScene, parameters: Array) -> ComplexArray:
+    """Phase of each path in the middle of antennas, subcarriers and time, (P, R, T)."""
     omega_r, omega_t, delay, doppler = np.moveaxis(parameters, -1, 0)
-    waveform, index = scene.waveform, np.arange(scene.n_antennas)
-    carriers = 2 * np.pi * waveform.subcarrier_spacing * np.arange(waveform.n_subcarriers)
-    response = _response(omega_t[:, 0], scene.n_antennas)[0]
-    pair = np.stack([response, 1j * (index - index.mean()) * response])  # (2, P, T, M_t)
-    sent = np.einsum("aptm,pmn,bpun->abptu", pair.conj(), covariance, pair, optimize=True)
-    factors = [
-        _from_powers(_power_sums(index, _apart(omega_r)) / len(index)),
-        sent[:, :, :, None],
-        _from_powers(_power_sums(-carriers, _apart(delay)) / len(carriers)),
-        _from_powers(_time_sums(waveform, delay, _apart(doppler))),
-    ]
+    waveform, middle = scene.waveform, (scene.n_antennas - 1) / 2
+    phase = middle * (omega_r + omega_t)
+    carrier = waveform.subcarrier_spacing * (waveform.n_subcarriers - 1) / 2
+    time = waveform.symbol_period * (waveform.n_symbols - 1) / 2
     if isinstance(waveform, OTFS):  # its Doppler shift turns the delayed signal
-        start = np.exp(-2j * np.pi * _apart(delay * doppler))
-        factors[0] = factors[0] * start
-
-    def product(k: int, m: int) -> ComplexArray:  # -1 is no derivative
-        tables = (factor[int(k == f), int(m == f)] for f, factor in enumerate(factors))
-        return np.prod(np.broadcast_arrays(*tables), axis=0)
-
-    first = np.stack([product(-1, m) for m in range(4)], axis=-1)
-    second = np.stack([product(k, m) for k in range(4) for m in range(4)], axis=-1)
-    return product(-1, -1), first, second.reshape(*first.shape, 4)
+        time = time + waveform.sample_period * (waveform.n_subcarriers - 1) / 2 - delay
+    return np.exp(1j * (phase + 2 * np.pi * (time * doppler - carrier * delay)))
 
 
-def _apart(value: Array) -> Array:
-    """Differences ``value_u - value_t`` of the last axis, (..., t, u)."""
-    return value[..., None, :] - value[..., :, None]
+def _factors(
+    scene: MultistaticScene, parameters: Array, beams: ComplexArray
+) -> tuple[list[_overlap.Factor], NDArray[np.bool_]]:
+    """Factors of all paths (P, R, T, 4) of some transmitters; one item for each pair P, R.
 
-
-def _power_sums(field: NDArray[Any], apart: Array, mask: Any = 1.0) -> ComplexArray:
-    """``sum_i (x_i - mean)^k exp(j x_i apart)`` for k = 0, 1, 2, (3, ...)."""
-    turned = np.exp(1j * apart[..., None] * field) * mask
-    centred = field - field.mean()
-    return np.stack([np.sum(turned * centred**k, axis=-1) for k in range(3)])
-
-
-def _from_powers(sums: ComplexArray) -> ComplexArray:
-    """``<d^a g, d^b g'>`` for a, b = 0, 1 from power sums of the phases' slopes, (2, 2, ...)."""
-    return np.stack([np.stack([sums[0], 1j * sums[1]]), np.stack([-1j * sums[1], sums[2]])])
-
-
-def _time_sums(waveform: OTFS | OFDM, delay: Array, apart: Array) -> ComplexArray:
-    """Power sums of the sample times, 2 pi t, over the samples that both paths keep in step.
-
-    A sample of an OTFS frame that a delay has moved into the next symbol carries other symbols
-    than one that another path, not so late, has left where it was.
+    Also which targets each transmitter illuminates, (P, T).
     """
-    symbols = 2 * np.pi * waveform.symbol_period * np.arange(waveform.n_symbols)
-    coarse = _power_sums(symbols, apart)
-    if isinstance(waveform, OFDM):
-        return coarse * waveform.n_subcarriers
-    bins = np.arange(waveform.n_subcarriers)
-    late = np.round(delay * waveform.bandwidth, 9)[..., None]
-    symbol = np.floor((bins - late) / waveform.n_subcarriers)
-    together = symbol[..., None, :, :] == symbol[..., :, None, :]
-    fine = _power_sums(2 * np.pi * waveform.sample_period * bins, apart, together)
-    return np.stack(
-        [
-            coarse[0] * fine[0],
-            coarse[1] * fine[0] + coarse[0] * fine[1],
-            coarse[2] * fine[0] + 2 * coarse[1] * fine[1] + coarse[0] * fine[2],
+    n_receivers, n_targets = parameters.shape[1:3]
+    omega_r, _, delay, doppler = np.moveaxis(parameters.reshape(-1, n_targets, 4), -1, 0)
+    waveform = scene.waveform
+    transmit, lit = _transmit(parameters[:, 0, :, 1], beams, n_receivers)
+    factors = [
+        _overlap.progression(omega_r, 1.0, scene.n_antennas),
+        transmit,
+        _overlap.progression(
+            delay, -2 * np.pi * waveform.subcarrier_spacing, waveform.n_subcarriers
+        ),
+        _overlap.progression(doppler, 2 * np.pi * waveform.symbol_period, waveform.n_symbols),
+    ]
+    if isinstance(waveform, OTFS):
+        factors.append(_within_symbol(waveform, delay, doppler))
+    return factors, lit
+
+
+def _transmit(
+    omega: Array, beams: ComplexArray, n_receivers: int
+) -> tuple[_overlap.Factor, NDArray[np.bool_]]:
+    """What the beams send towards the targets (P, T), ``S a``, and whether they send anything.
+
+    The same for all receivers.
+    """
+    n_antennas = beams.shape[-1]
+    index = np.arange(n_antennas) - (n_antennas - 1) / 2
+
+    def sent(response: ComplexArray, which: Any = slice(None)) -> ComplexArray:
+        return response @ np.swapaxes(beams[which], -1, -2)
+
+    response = np.exp(1j * omega[..., None] * index) / np.sqrt(n_antennas)
+    signal, slope = sent(response), sent(1j * index * response)
+    loud = np.sqrt(np.sum(np.abs(beams) ** 2, axis=(-2, -1)))[:, None]
+    norm, eps = np.linalg.norm(signal, axis=-1), np.finfo(float).eps
+    # In a null of all beams to rounding: as if the target stood a rounding beside it. Nothing is
+    # learnt of it, but what little comes back may still be part of what is heard of the others.
+    lost = norm <= (least := 8 * eps * loud)
+    steep = np.linalg.norm(slope, axis=-1)
+    beside = slope * (least / np.where(steep > 0, steep, 1.0))[..., None]
+    signal = np.where(lost[..., None], beside, signal)
+    norm = np.maximum(norm, least)
+    # Near a null the slope is far larger than the signal, and most of it hidden by the gain.
+    share = np.sum(signal.conj() * slope, axis=-1) / np.where(norm > 0, norm, 1.0) ** 2
+    slope = slope - share[..., None] * signal
+    rounding = 4 * eps * (1 + np.abs(omega) * n_antennas / 2) * loud
+    rounding = rounding / np.where(norm > 0, norm, 1.0)
+    both = np.concatenate([signal, slope], axis=1)
+    table = both.conj() @ np.swapaxes(both, -1, -2)
+
+    def near(
+        items: NDArray[np.int64], other: NDArray[np.int64]
+    ) -> tuple[ComplexArray, ComplexArray]:
+        p = items // n_receivers
+        here, there = omega[p], np.take_along_axis(omega[p], other, axis=1)
+        middle, half = (here + there)[..., None] / 2, (here - there)[..., None] / 2
+        apart = 2j * np.sin(half * index) * np.exp(1j * middle * index) / np.sqrt(n_antennas)
+        moved = sent(apart, p)
+        second, second_slope = (
+            np.take_along_axis(each[p], other[..., None], axis=1) for each in (signal, slope)
+        )
+        # The scale that fits best, less one: whatever the beams, a scale is hidden by the gain.
+        energy = np.sum(np.abs(second) ** 2, axis=-1)
+        more = np.sum(second.conj() * moved, axis=-1) / np.where(energy > 0, energy, 1.0)
+        scale, more = (1 + more)[..., None], more[..., None]
+        copy, copy_slope = scale * second, scale * second_slope
+        apart = moved - more * second, slope[p] - copy_slope
+        return np.stack([signal[p], slope[p], copy, copy_slope, *apart], axis=1), scale[..., 0]
+
+    table, rounding = (np.repeat(each, n_receivers, axis=0) for each in (table, rounding))
+    return _overlap.Factor(table, rounding, near), ~lost
+
+
+def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Factor:
+    """The Doppler shift's turns from sample to sample within the symbols of an OTFS frame.
+
+    A sample that a delay has moved into the next symbol carries other symbols than one that
+    another path, not so late, has left where it was: the two do not correlate.
+    """
+    m, step = waveform.n_subcarriers, 2 * np.pi * waveform.sample_period
+    late = np.round(delay * waveform.bandwidth, 9)
+    symbol = np.floor(late / m)  # of the frame, by which all samples are late
+    moved = np.ceil(late - m * symbol)  # samples that are late by one more
+    few, many = (pick(moved[:, :, None], moved[:, None, :]) for pick in (np.minimum, np.maximum))
+    apart = symbol[:, None, :] - symbol[:, :, None]
+    more = np.sign(moved[:, :, None] - moved[:, None, :])  # 1 where the first is moved further
+    turn = step * (doppler[:, None, :] - doppler[:, :, None])
+    first, last = np.zeros(turn.shape), np.full(turn.shape, float(m))
+    same = apart == 0
+    sums = np.zeros((3, *turn.shape), dtype=complex)
+    for start, stop, together in (
+        (first, few, same), (few, many, (apart == more) & (more != 0)), (many, last, same)
+    ):  # fmt: skip
+        number = np.where(together, stop - start, 0.0)
+        mean, slope, bend = _overlap.geometric_sums(turn, np.maximum(number, 1.0))
+        middle = (start + stop - m) / 2
+        share = number / m * np.exp(1j * turn * middle)
+        sums += share * np.stack(
+            [mean, middle * mean - 1j * slope, middle**2 * mean - 2j * middle * slope - bend]
+        )
+    rows = [[sums[0], 1j * step * sums[1]], [-1j * step * sums[1], step**2 * sums[2]]]
+    table = np.concatenate([np.concatenate(row, axis=-1) for row in rows], axis=-2)
+
+    def near(items: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[ComplexArray, Array]:
+        bins = np.arange(m)
+        k = step * (bins - (m - 1) / 2)
+        own = doppler[items][..., None]
+        second = np.take_along_axis(own, other[..., None], axis=1)
+        sent_with = symbol[items][..., None] + (bins < moved[items][..., None])
+        its = np.take_along_axis(sent_with, other[..., None], axis=1)
+        classes = np.unique(sent_with)
+        mine, yours = (each[..., None, :] == classes[:, None] for each in (sent_with, its))
+        share = 1 / np.sqrt(m)
+        signal, copy = (
+            share * np.exp(1j * each * k)[..., None, :] * where
+            for each, where in ((own, mine), (second, yours))
+        )
+        apart = 2j * np.sin((own - second) * k / 2) * np.exp(1j * (own + second) * k / 2)
+        apart = np.where(mine & yours, share * apart[..., None, :], signal - copy)
+        turned = 1j * k
+        vectors = [
+            each.reshape(*each.shape[:2], -1)
+            for each in (signal, turned * signal, copy, turned * copy, apart, turned * apart)
         ]
-    )
+        return np.stack(vectors, axis=1), np.ones(other.shape)
+
+    rounding = 4 * np.finfo(float).eps * (1 + np.abs(step * doppler) * m / 2)
+    return _overlap.Factor(table, rounding, near)
 
 
 def _paths(scene: MultistaticScene) -> tuple[Array, Array]:

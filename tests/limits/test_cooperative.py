@@ -33,7 +33,8 @@ class Scene:
         self.n_antennas = rng.integers(1, 6, self.n_aps)
         n, m = (int(each) for each in rng.integers(2, 6, 2))
         spacing = 10 ** rng.uniform(4.5, 6)
-        self.waveform = OFDM(n, m, spacing, cp_duration=rng.uniform(0, 0.3) / spacing)
+        longest = 2 * np.linalg.norm(self.positions[:, None] - self.aps, axis=-1).max() / c
+        self.waveform = OFDM(n, m, spacing, cp_duration=rng.uniform(1, 1.3) * longest)
         self.spacing = rng.uniform(0.3, 0.7)
         shape = (n_targets, self.n_aps)
         self.amplitudes = rng.normal(size=shape) + 1j * rng.normal(size=shape)

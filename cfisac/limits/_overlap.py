@@ -1,0 +1,293 @@
+"""Signals that overlap: what each still tells when the gains of all of them are unknown.
+
+A signal is a product of factors (array, subcarriers, symbols). Its inner products with the others
+are products over the factors, and those of an arithmetic progression of phases have closed sums.
+With the gains unknown, derivatives count only by what is orthogonal to all signals. Where two
+signals nearly coincide their span is not told by them to any digit, but by one of them and the
+difference: then the difference, computed as such and not as the difference of two tables, takes
+the place of the second signal, and the differences of the derivatives that of its derivatives.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import zeta
+
+from cfisac import fisher
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+Column = list[tuple[int, ...]]  # terms of a column: for each factor the row of its table
+
+_EPS = float(np.finfo(float).eps)
+_NEAR = 0.9  # correlation from which a signal is replaced by its difference from another
+_ORDERS = np.arange(1, 20)
+_COTANGENT = 2 * zeta(2.0 * _ORDERS) / np.pi ** (2 * _ORDERS)  # of (1 / x - cot x) / x in x^2
+
+
+class Factor(NamedTuple):
+    """One factor of the signals of many items, U signals each.
+
+    Parameters
+    ----------
+    table : (n_items, 2 U, 2 U)
+        Inner products of the factors and of their derivatives, the latter behind the former.
+    rounding : (n_items, U)
+        How far each factor may be off, in its own norm, because its argument is rounded.
+    near : callable
+        Takes the numbers of some items (n,) and for each signal the one that it is near to (n, U).
+        Returns (n, 6, U, length) vectors - factor and derivative, both of the other signal in the
+        scale that fits best, and the differences - and that scale, (n, U).
+    """
+
+    table: NDArray[Any]
+    rounding: Array
+    near: Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]]
+
+
+def geometric_sums(turn: Array, size: Any) -> tuple[Array, Array, Array]:
+    """Mean of ``exp(j k turn)`` over ``size`` steps k around zero, and two derivatives by ``turn``.
+
+    ``sin(n x / 2) / (n sin(x / 2))``, real because k and -k come in pairs. Where the derivatives
+    would be left by a cancellation, within the main lobe, they are taken from the logarithm.
+
+    Parameters
+    ----------
+    turn : (...) float
+        In rad.
+    size : (...) int
+        n >= 1.
+
+    Returns
+    -------
+    three arrays (...)
+        Exact to a few roundings of their largest values, 1, n / 2 and n^2 / 4; the derivatives
+        exactly zero for n = 1.
+    """
+    turn, n = np.broadcast_arrays(turn, np.asarray(size, dtype=float))
+    whole = np.round(turn / (2 * np.pi))
+    z = (turn - 2 * np.pi * whole) / 2
+    sign = np.where((n - 1) * whole % 2 == 0, 1.0, -1.0)
+    y = n * z
+    main = np.abs(y) <= 1
+    quotient = np.sin(np.where(z == 0, 1.0, y)) / (n * np.sin(np.where(z == 0, 1.0, z)))
+    mean = np.where(z == 0, 1.0, quotient)
+    # Outside the main lobe, from the quotient.
+    safe = np.where(main, 1.0, z)
+    sine, cotangent = np.sin(safe), 1 / np.tan(safe)
+    slope = np.cos(y) / (2 * sine) - cotangent * mean / 2
+    bend = (
+        -(n**2) * mean / 4
+        - np.cos(y) * cotangent / (4 * sine)
+        + mean / (4 * sine**2)
+        - cotangent * slope / 2
+    )
+    # Inside: the poles of n cot(n z) and cot(z) cancel, what is left of each is a power series.
+    rest_y, slope_y, rest_z, slope_z = 0.0, 0.0, 0.0, 0.0
+    inside_y, inside_z = np.where(main, y, 0.0) ** 2, np.where(main, z, 0.0) ** 2
+    for order, factor in zip(_ORDERS[::-1], _COTANGENT[::-1], strict=True):
+        rest_y, rest_z = rest_y * inside_y + factor, rest_z * inside_z + factor
+        odd = (2 * order - 1) * factor
+        slope_y, slope_z = slope_y * inside_y + odd, slope_z * inside_z + odd
+    by_log = (rest_z - n**2 * rest_y) * z / 2
+    by_log_twice = (slope_z - n**2 * slope_y) / 4
+    slope = np.where(main, mean * by_log, slope)
+    bend = np.where(main, mean * (by_log**2 + by_log_twice), bend)
+    alone = n == 1
+    return (
+        sign * np.where(alone, 1.0, mean),
+        sign * np.where(alone, 0.0, slope),
+        sign * np.where(alone, 0.0, bend),
+    )
+
+
+def progression(values: Array, step: float, size: Any) -> Factor:
+    """Factor ``exp(j step value k) / sqrt(size)`` at ``size`` steps k around zero.
+
+    Parameters
+    ----------
+    values : (n_items, U) float
+    step : float
+        So that the product with ``values`` is in rad.
+    size : int or (n_items, 1)
+        How many samples; the derivative by a value is counted from their middle.
+    """
+    number = np.broadcast_to(np.asarray(size), (len(values), 1))
+    apart = values[:, None, :] - values[:, :, None]
+    mean, slope, bend = geometric_sums(step * apart, number[..., None])
+    slope, bend = step * slope, step**2 * bend
+    table = np.concatenate(
+        [np.concatenate([mean, slope], axis=-1), np.concatenate([-slope, -bend], axis=-1)], axis=-2
+    )
+
+    def near(
+        items: NDArray[np.int64], other: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        n = number[items][..., None]
+        k = np.arange(np.max(n)) - (n - 1) / 2
+        share = np.where(k < n / 2, 1 / np.sqrt(n), 0.0)
+        own = values[items]
+        second = np.take_along_axis(own, other, axis=1)
+        plain = np.stack([own, second])[..., None] * (step * k)
+        signal = share * np.exp(1j * plain)
+        middle, half = (plain[0] + plain[1]) / 2, (own - second)[..., None] * (step * k / 2)
+        difference = 2j * np.sin(half) * share * np.exp(1j * middle)
+        turned = 1j * step * k
+        both = [signal[0], turned * signal[0], signal[1], turned * signal[1]]
+        vectors = np.stack([*both, difference, turned * difference], axis=1)
+        return vectors, np.ones(other.shape)
+
+    rounding = 4 * _EPS * (1 + np.abs(step * values) * number / 2)
+    return Factor(table, rounding, near)
+
+
+def plain_columns(n: int, slopes: Sequence[Sequence[int]], n_factors: int) -> list[Column]:
+    """Rows of the factors' tables that make up the n signals and their derivatives.
+
+    ``slopes`` says for each parameter in which factors it is; columns are ordered by signal, and
+    for each signal by parameter, after the n signals.
+    """
+
+    def one(u: int, derived: int) -> tuple[int, ...]:
+        return tuple(u + n * (f == derived) for f in range(n_factors))
+
+    signals = [[one(u, -1)] for u in range(n)]
+    return signals + [[one(u, f) for f in where] for u in range(n) for where in slopes]
+
+
+def difference_columns(
+    other: NDArray[np.int64], slopes: Sequence[Sequence[int]], n_factors: int
+) -> list[Column]:
+    """The same with rows of :class:`Factor`'s ``near``, for signals near to ``other`` (U,).
+
+    The difference of two products is a sum: factor by factor one is turned into the other. A
+    signal with itself as ``other`` is no difference.
+    """
+    n = len(other)
+
+    def terms(u: int, derived: int) -> Column:
+        if other[u] == u:
+            return [tuple(u + n * (f == derived) for f in range(n_factors))]
+        return [
+            tuple(
+                u + n * ((f == derived) + (4 if f == turned else 2 if f < turned else 0))
+                for f in range(n_factors)
+            )
+            for turned in range(n_factors)
+        ]
+
+    signals = [terms(u, -1) for u in range(n)]
+    return signals + [
+        [term for f in where for term in terms(u, f)] for u in range(n) for where in slopes
+    ]
+
+
+def inner_products(tables: Sequence[NDArray[Any]], columns: list[Column]) -> NDArray[Any]:
+    """Inner products of columns that are sums of products of factors, (..., C, C)."""
+    terms = np.array([term for column in columns for term in column])
+    starts = np.cumsum([0, *(len(column) for column in columns[:-1])])
+    product: Any = 1.0
+    for f, table in enumerate(tables):
+        product = product * table[..., terms[:, f, None], terms[:, f]]
+    if len(starts) < len(terms):
+        product = np.add.reduceat(np.add.reduceat(product, starts, axis=-1), starts, axis=-2)
+    return product
+
+
+def left_without_gains(
+    factors: Sequence[Factor], slopes: Sequence[Sequence[int]]
+) -> tuple[NDArray[Any], Array]:
+    """What the derivatives of all signals keep that no unknown gain of any of them can imitate.
+
+    Parameters
+    ----------
+    factors : sequence of Factor
+        Whose products the U signals are.
+    slopes : sequence of sequences of int
+        For each of the K parameters of a signal, the factors that it is in.
+
+    Returns
+    -------
+    left : (n_items, U K, U K)
+        Inner products of the derivatives' parts that are orthogonal to all U signals; the
+        parameters of the first signal first.
+    size : (n_items, U K)
+        Size of the terms that cancelled on the diagonal: ``left`` is known to that many roundings.
+
+    Notes
+    -----
+    Signals that are linearly dependent, to rounding, keep nothing. The receiver cannot tell how
+    the gain is shared between them: it would see the same if one of them had none, and that one's
+    parameters could then be anything. The same holds for a signal that is lost, whose norm is
+    zero.
+    """
+    n_items, n, k = len(factors[0].table), factors[0].table.shape[-1] // 2, len(slopes)
+    tables = [factor.table for factor in factors]
+    whole = inner_products(tables, plain_columns(n, slopes, len(factors)))
+    own = np.arange(n)
+    other = np.broadcast_to(own, (n_items, n))
+    norm = np.sqrt(np.abs(np.diagonal(whole, axis1=-2, axis2=-1)[:, :n]))
+    unit = np.where(norm > 0, norm, 1.0)
+    likeness = np.tril(np.abs(whole[:, :n, :n]) / (unit[:, :, None] * unit[:, None, :]), -1)
+    other = np.where(likeness.max(axis=-1) > _NEAR, likeness.argmax(axis=-1), other)
+    left, size = np.empty((n_items, n * k, n * k), whole.dtype), np.empty((n_items, n * k))
+    patterns, which = np.unique(other, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        items = np.flatnonzero(which.ravel() == number)
+        if np.all(pattern == own):
+            left[items], size[items] = _left(whole[items], n, np.zeros((len(items), n)), pattern)
+            continue
+        tables, scale = [], np.ones((len(items), n), whole.dtype)
+        for factor in factors:
+            vectors, fitted = factor.near(items, np.broadcast_to(pattern, (len(items), n)))
+            vectors = vectors.reshape(len(items), 6 * n, -1)
+            tables.append(np.conj(vectors) @ np.swapaxes(vectors, -1, -2))
+            scale = scale * fitted
+        close = inner_products(tables, difference_columns(pattern, slopes, len(factors)))
+        close = close if np.iscomplexobj(whole) else close.real
+        blur = np.sum([factor.rounding[items] for factor in factors], axis=0)
+        blur = np.where(pattern == own, 0.0, blur + np.abs(scale) * blur[:, pattern]) * norm[items]
+        part, terms = _left(close, n, blur, pattern)
+        # Back from the differences: each signal is the difference plus the one that it is near to.
+        back = np.broadcast_to(np.eye(n, dtype=scale.dtype), (len(items), n, n)).copy()
+        for u in np.flatnonzero(pattern != own):
+            back[:, :, u] += scale[:, u, None] * back[:, :, pattern[u]]
+        back = np.einsum("xuv,ij->xuivj", back, np.eye(k)).reshape(len(items), n * k, n * k)
+        left[items] = np.conj(np.swapaxes(back, -1, -2)) @ part @ back
+        size[items] = np.sum(np.abs(back) * np.sqrt(terms)[:, :, None], axis=-2) ** 2
+    return left, size
+
+
+def _left(
+    moments: NDArray[Any], n: int, blur: Array, other: NDArray[np.int64]
+) -> tuple[NDArray[Any], Array]:
+    """Schur complement of the first n columns, which may be differences from ``other`` signals."""
+    norm = np.sqrt(np.abs(np.diagonal(moments, axis1=-2, axis2=-1)))
+    lost = norm[:, :n] <= blur
+    scale = np.where(lost, 0.0, 1 / np.where(lost, 1.0, norm[:, :n]))
+    gram = scale[:, :, None] * moments[:, :n, :n] * scale[:, None, :] + lost[..., None] * np.eye(n)
+    cross = scale[:, :, None] * moments[:, :n, n:]
+    values, vectors = np.linalg.eigh(gram)
+    void = values <= 32 * n * _EPS
+    inverse = np.where(void, 0.0, 1 / np.where(void, 1.0, values))
+    fit = vectors @ (inverse[..., None] * (np.conj(np.swapaxes(vectors, -1, -2)) @ cross))
+    left = moments[:, n:, n:] - np.conj(np.swapaxes(cross, -1, -2)) @ fit
+    dependent = lost | (np.max(np.abs(vectors) * void[:, None, :], axis=-1) > 1e-7)
+    for u in np.flatnonzero(other != np.arange(n))[::-1]:
+        dependent[:, other[u]] |= dependent[:, u]
+    blind = np.repeat(dependent, left.shape[-1] // n, axis=-1)
+    left = np.where(blind[:, :, None] | blind[:, None, :], 0.0, left)
+    return left, (norm[:, n:] + np.sum(np.abs(fit), axis=-2)) ** 2
+
+
+def without_rounding(efim: Array, terms: Array) -> Array:
+    """Leave out of an EFIM (..., n, n) what is but the rounding of its ``terms`` (..., n).
+
+    What is above a rounding of the terms that cancelled keeps its digits, the others are zero.
+    """
+    unit = np.sqrt(np.where(terms > 0, terms, 1.0))
+    outer = unit[..., :, None] * unit[..., None, :]
+    efim = (efim + np.swapaxes(efim, -1, -2)) / 2 / outer
+    return outer * fisher._without_rounding("efim", efim, 8 * efim.shape[-1] * _EPS)
