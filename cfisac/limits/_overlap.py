@@ -19,6 +19,7 @@ from cfisac import fisher
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+Index = NDArray[np.int64]
 Column = list[tuple[int, ...]]  # terms of a column: for each factor the row of its table
 
 _EPS = float(np.finfo(float).eps)
@@ -37,14 +38,15 @@ class Factor(NamedTuple):
     rounding : (n_items, U)
         How far each factor may be off, in its own norm, because its argument is rounded.
     near : callable
-        Takes the numbers of some items (n,) and for each signal the one that it is near to (n, U).
-        Returns (n, 6, U, length) vectors - factor and derivative, both of the other signal in the
-        scale that fits best, and the differences - and that scale, (n, U).
+        Takes the numbers of some items (n,), of m signals (m,) and of the m that these are near to
+        (m,). Returns the vectors (n, 2 U, length) of all factors and their derivatives; (n, 4 m,
+        length) those of the m others, in the scale that fits best, and the differences from them;
+        and that scale (n, m).
     """
 
     table: NDArray[Any]
     rounding: Array
-    near: Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]]
+    near: Callable[[Index, Index, Index], tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]
 
 
 def geometric_sums(turn: Array, size: Any) -> tuple[Array, Array, Array]:
@@ -122,78 +124,76 @@ def progression(values: Array, step: float, size: Any) -> Factor:
         [np.concatenate([mean, slope], axis=-1), np.concatenate([-slope, -bend], axis=-1)], axis=-2
     )
 
-    def near(
-        items: NDArray[np.int64], other: NDArray[np.int64]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    def near(items: Index, some: Index, others: Index) -> tuple[ComplexArray, ComplexArray, Array]:
         n = number[items][..., None]
-        k = np.arange(np.max(n)) - (n - 1) / 2
-        share = np.where(k < n / 2, 1 / np.sqrt(n), 0.0)
-        own = values[items]
-        second = np.take_along_axis(own, other, axis=1)
-        plain = np.stack([own, second])[..., None] * (step * k)
-        signal = share * np.exp(1j * plain)
-        middle, half = (plain[0] + plain[1]) / 2, (own - second)[..., None] * (step * k / 2)
-        difference = 2j * np.sin(half) * share * np.exp(1j * middle)
-        turned = 1j * step * k
-        both = [signal[0], turned * signal[0], signal[1], turned * signal[1]]
-        vectors = np.stack([*both, difference, turned * difference], axis=1)
-        return vectors, np.ones(other.shape)
+        k = step * (np.arange(np.max(n)) - (n - 1) / 2)
+        share = np.where(np.abs(k) < abs(step) * n / 2, 1 / np.sqrt(n), 0.0)
+        own = values[items][..., None]
+        signal = share * np.exp(1j * own * k)
+        middle, half = ((own[:, some] + sign * own[:, others]) / 2 for sign in (1, -1))
+        apart = 2j * share * np.sin(half * k) * np.exp(1j * middle * k)
+        turned = 1j * k
+        plain = [signal, turned * signal]
+        close = [signal[:, others], turned * signal[:, others], apart, turned * apart]
+        scale = np.ones((len(items), len(some)))
+        return np.concatenate(plain, axis=1), np.concatenate(close, axis=1), scale
 
     rounding = 4 * _EPS * (1 + np.abs(step * values) * number / 2)
     return Factor(table, rounding, near)
 
 
-def plain_columns(n: int, slopes: Sequence[Sequence[int]], n_factors: int) -> list[Column]:
-    """Rows of the factors' tables that make up the n signals and their derivatives.
+def plain_moments(tables: Sequence[NDArray[Any]], slopes: Sequence[Sequence[int]]) -> NDArray[Any]:
+    """Inner products (n_items, C, C) of U signals and, behind them, their K derivatives each."""
+    n_items, n, n_slopes = len(tables[0]), tables[0].shape[-1] // 2, len(slopes)
+    size = n * (1 + n_slopes)
+    moments = np.zeros((n_items, size, size), np.result_type(*tables))
+    parts = [slice(0, n), *(slice(n + k, None, n_slopes) for k in range(n_slopes))]
+    sides = [table.reshape(n_items, 2, n, 2, n) for table in tables]
+    kinds: list[Sequence[int]] = [[-1], *slopes]
+    for row, left in zip(parts, kinds, strict=True):
+        for column, right in zip(parts, kinds, strict=True):
+            for f in left:
+                for g in right:
+                    product: Any = 1.0
+                    for h, side in enumerate(sides):
+                        product = product * side[:, int(h == f), :, int(h == g)]
+                    moments[:, row, column] += product
+    return moments
 
-    ``slopes`` says for each parameter in which factors it is; columns are ordered by signal, and
-    for each signal by parameter, after the n signals.
+
+def near_moments(
+    tables: Sequence[NDArray[Any]], slopes: Sequence[Sequence[int]], other: Index
+) -> NDArray[Any]:
+    """The same with differences from ``other`` signals (U,) in the place of near ones.
+
+    The tables have the rows of :class:`Factor`'s ``near``: all factors and derivatives, then the
+    others and the differences. The difference of two products is a sum: factor by factor one is
+    turned into the other.
     """
+    n, some = len(other), np.flatnonzero(other != np.arange(len(other)))
+    place = {int(u): 2 * n + k for k, u in enumerate(some)}
+    m, n_factors = len(some), len(tables)
 
-    def one(u: int, derived: int) -> tuple[int, ...]:
-        return tuple(u + n * (f == derived) for f in range(n_factors))
-
-    signals = [[one(u, -1)] for u in range(n)]
-    return signals + [[one(u, f) for f in where] for u in range(n) for where in slopes]
-
-
-def difference_columns(
-    other: NDArray[np.int64], slopes: Sequence[Sequence[int]], n_factors: int
-) -> list[Column]:
-    """The same with rows of :class:`Factor`'s ``near``, for signals near to ``other`` (U,).
-
-    The difference of two products is a sum: factor by factor one is turned into the other. A
-    signal with itself as ``other`` is no difference.
-    """
-    n = len(other)
-
-    def terms(u: int, derived: int) -> Column:
-        if other[u] == u:
-            return [tuple(u + n * (f == derived) for f in range(n_factors))]
+    def terms(u: int, derived: int) -> list[list[int]]:
+        if u not in place:
+            return [[u + n * (f == derived) for f in range(n_factors)]]
         return [
-            tuple(
-                u + n * ((f == derived) + (4 if f == turned else 2 if f < turned else 0))
+            [
+                u + n * (f == derived) if f > turned
+                else place[u] + m * (f == derived) + 2 * m * (f == turned)
                 for f in range(n_factors)
-            )
+            ]
             for turned in range(n_factors)
-        ]
+        ]  # fmt: skip
 
-    signals = [terms(u, -1) for u in range(n)]
-    return signals + [
-        [term for f in where for term in terms(u, f)] for u in range(n) for where in slopes
-    ]
-
-
-def inner_products(tables: Sequence[NDArray[Any]], columns: list[Column]) -> NDArray[Any]:
-    """Inner products of columns that are sums of products of factors, (..., C, C)."""
-    terms = np.array([term for column in columns for term in column])
+    columns = [terms(u, -1) for u in range(n)]
+    columns += [[t for f in where for t in terms(u, f)] for u in range(n) for where in slopes]
+    rows = np.array([term for column in columns for term in column])
     starts = np.cumsum([0, *(len(column) for column in columns[:-1])])
     product: Any = 1.0
     for f, table in enumerate(tables):
-        product = product * table[..., terms[:, f, None], terms[:, f]]
-    if len(starts) < len(terms):
-        product = np.add.reduceat(np.add.reduceat(product, starts, axis=-1), starts, axis=-2)
-    return product
+        product = product * table[:, rows[:, f, None], rows[:, f]]
+    return np.add.reduceat(np.add.reduceat(product, starts, axis=-1), starts, axis=-2)
 
 
 def left_without_gains(
@@ -225,7 +225,7 @@ def left_without_gains(
     """
     n_items, n, k = len(factors[0].table), factors[0].table.shape[-1] // 2, len(slopes)
     tables = [factor.table for factor in factors]
-    whole = inner_products(tables, plain_columns(n, slopes, len(factors)))
+    whole = plain_moments(tables, slopes)
     own = np.arange(n)
     other = np.broadcast_to(own, (n_items, n))
     norm = np.sqrt(np.abs(np.diagonal(whole, axis1=-2, axis2=-1)[:, :n]))
@@ -237,22 +237,28 @@ def left_without_gains(
     for number, pattern in enumerate(patterns):
         items = np.flatnonzero(which.ravel() == number)
         if np.all(pattern == own):
-            left[items], size[items] = _left(whole[items], n, np.zeros((len(items), n)), pattern)
+            all_of_them = whole if len(items) == n_items else whole[items]
+            left[items], size[items] = _left(all_of_them, n, np.zeros((len(items), n)), pattern)
             continue
+        near = np.flatnonzero(pattern != own)
         tables, scale = [], np.ones((len(items), n), whole.dtype)
         for factor in factors:
-            vectors, fitted = factor.near(items, np.broadcast_to(pattern, (len(items), n)))
-            vectors = vectors.reshape(len(items), 6 * n, -1)
-            tables.append(np.conj(vectors) @ np.swapaxes(vectors, -1, -2))
-            scale = scale * fitted
-        close = inner_products(tables, difference_columns(pattern, slopes, len(factors)))
-        close = close if np.iscomplexobj(whole) else close.real
+            plain, close, fitted = factor.near(items, near, pattern[near])
+            turned, known = np.swapaxes(close, -1, -2), 2 * n
+            beside = np.conj(plain) @ turned
+            table = np.empty((len(items), *(known + close.shape[1],) * 2), complex)
+            table[:, :known, :known], table[:, :known, known:] = factor.table[items], beside
+            table[:, known:, :known] = np.conj(np.swapaxes(beside, -1, -2))
+            table[:, known:, known:] = np.conj(close) @ turned
+            tables.append(table if np.iscomplexobj(whole) else table.real)
+            scale[:, near] *= fitted
+        moments = near_moments(tables, slopes, pattern)
         blur = np.sum([factor.rounding[items] for factor in factors], axis=0)
         blur = np.where(pattern == own, 0.0, blur + np.abs(scale) * blur[:, pattern]) * norm[items]
-        part, terms = _left(close, n, blur, pattern)
+        part, terms = _left(moments, n, blur, pattern)
         # Back from the differences: each signal is the difference plus the one that it is near to.
         back = np.broadcast_to(np.eye(n, dtype=scale.dtype), (len(items), n, n)).copy()
-        for u in np.flatnonzero(pattern != own):
+        for u in near:
             back[:, :, u] += scale[:, u, None] * back[:, :, pattern[u]]
         back = np.einsum("xuv,ij->xuivj", back, np.eye(k)).reshape(len(items), n * k, n * k)
         left[items] = np.conj(np.swapaxes(back, -1, -2)) @ part @ back
@@ -260,9 +266,7 @@ def left_without_gains(
     return left, size
 
 
-def _left(
-    moments: NDArray[Any], n: int, blur: Array, other: NDArray[np.int64]
-) -> tuple[NDArray[Any], Array]:
+def _left(moments: NDArray[Any], n: int, blur: Array, other: Index) -> tuple[NDArray[Any], Array]:
     """Schur complement of the first n columns, which may be differences from ``other`` signals."""
     norm = np.sqrt(np.abs(np.diagonal(moments, axis1=-2, axis2=-1)))
     lost = norm[:, :n] <= blur

@@ -36,6 +36,7 @@ from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+Index = NDArray[np.int64]
 Bound = Literal["exact", "approximate"]
 
 _BLOCK = 512  # points of a map worked on at a time, so that every temporary stays in the cache
@@ -656,23 +657,20 @@ def _transmit(
     table = both.conj() @ np.swapaxes(both, -1, -2)
 
     def near(
-        items: NDArray[np.int64], other: NDArray[np.int64]
-    ) -> tuple[ComplexArray, ComplexArray]:
+        items: Index, some: Index, others: Index
+    ) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
         p = items // n_receivers
-        here, there = omega[p], np.take_along_axis(omega[p], other, axis=1)
-        middle, half = (here + there)[..., None] / 2, (here - there)[..., None] / 2
-        apart = 2j * np.sin(half * index) * np.exp(1j * middle * index) / np.sqrt(n_antennas)
-        moved = sent(apart, p)
-        second, second_slope = (
-            np.take_along_axis(each[p], other[..., None], axis=1) for each in (signal, slope)
-        )
+        middle, half = ((omega[p][:, some] + s * omega[p][:, others]) / 2 for s in (1, -1))
+        apart = 2j * np.sin(half[..., None] * index) * np.exp(1j * middle[..., None] * index)
+        moved, second = sent(apart / np.sqrt(n_antennas), p), signal[p][:, others]
         # The scale that fits best, less one: whatever the beams, a scale is hidden by the gain.
         energy = np.sum(np.abs(second) ** 2, axis=-1)
         more = np.sum(second.conj() * moved, axis=-1) / np.where(energy > 0, energy, 1.0)
-        scale, more = (1 + more)[..., None], more[..., None]
-        copy, copy_slope = scale * second, scale * second_slope
-        apart = moved - more * second, slope[p] - copy_slope
-        return np.stack([signal[p], slope[p], copy, copy_slope, *apart], axis=1), scale[..., 0]
+        scale = 1 + more
+        copy, copy_slope = (scale[..., None] * each[p][:, others] for each in (signal, slope))
+        moved = moved - more[..., None] * second
+        close = [copy, copy_slope, moved, slope[p][:, some] - copy_slope]
+        return both[p], np.concatenate(close, axis=1), scale
 
     table, rounding = (np.repeat(each, n_receivers, axis=0) for each in (table, rounding))
     return _overlap.Factor(table, rounding, near), ~lost
@@ -708,28 +706,26 @@ def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Fac
     rows = [[sums[0], 1j * step * sums[1]], [-1j * step * sums[1], step**2 * sums[2]]]
     table = np.concatenate([np.concatenate(row, axis=-1) for row in rows], axis=-2)
 
-    def near(items: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[ComplexArray, Array]:
+    def near(items: Index, some: Index, others: Index) -> tuple[ComplexArray, ComplexArray, Array]:
         bins = np.arange(m)
-        k = step * (bins - (m - 1) / 2)
+        k, share = step * (bins - (m - 1) / 2), 1 / np.sqrt(m)
         own = doppler[items][..., None]
-        second = np.take_along_axis(own, other[..., None], axis=1)
         sent_with = symbol[items][..., None] + (bins < moved[items][..., None])
-        its = np.take_along_axis(sent_with, other[..., None], axis=1)
-        classes = np.unique(sent_with)
-        mine, yours = (each[..., None, :] == classes[:, None] for each in (sent_with, its))
-        share = 1 / np.sqrt(m)
-        signal, copy = (
-            share * np.exp(1j * each * k)[..., None, :] * where
-            for each, where in ((own, mine), (second, yours))
+        classes = np.unique(sent_with)[:, None]  # one after the other: they do not correlate
+        where = sent_with[..., None, :] == classes
+        signal = share * np.exp(1j * own * k)[..., None, :] * where
+        middle, half = ((own[:, some] + s * own[:, others]) / 2 for s in (1, -1))
+        apart = 2j * share * (np.sin(half * k) * np.exp(1j * middle * k))[..., None, :]
+        alike = where[:, some] & where[:, others]
+        apart = np.where(alike, apart, signal[:, some] - signal[:, others])
+        plain, turned = [signal, 1j * k * signal], 1j * k * signal[:, others]
+        close = [signal[:, others], turned, apart, 1j * k * apart]
+        size = len(items), -1, m * len(classes)
+        return (
+            np.concatenate(plain, axis=1).reshape(size),
+            np.concatenate(close, axis=1).reshape(size),
+            np.ones((len(items), len(some))),
         )
-        apart = 2j * np.sin((own - second) * k / 2) * np.exp(1j * (own + second) * k / 2)
-        apart = np.where(mine & yours, share * apart[..., None, :], signal - copy)
-        turned = 1j * k
-        vectors = [
-            each.reshape(*each.shape[:2], -1)
-            for each in (signal, turned * signal, copy, turned * copy, apart, turned * apart)
-        ]
-        return np.stack(vectors, axis=1), np.ones(other.shape)
 
     rounding = 4 * np.finfo(float).eps * (1 + np.abs(step * doppler) * m / 2)
     return _overlap.Factor(table, rounding, near)
