@@ -23,7 +23,7 @@ Index = NDArray[np.int64]
 Column = list[tuple[int, ...]]  # terms of a column: for each factor the row of its table
 
 _EPS = float(np.finfo(float).eps)
-_NEAR = 0.9  # correlation from which a signal is replaced by its difference from another
+_NEAR = 0.99  # correlation from which a signal is replaced by its difference from another
 _ORDERS = np.arange(1, 20)
 _COTANGENT = 2 * zeta(2.0 * _ORDERS) / np.pi ** (2 * _ORDERS)  # of (1 / x - cot x) / x in x^2
 
@@ -71,38 +71,32 @@ def geometric_sums(turn: Array, size: Any) -> tuple[Array, Array, Array]:
     turn, n = np.broadcast_arrays(turn, np.asarray(size, dtype=float))
     whole = np.round(turn / (2 * np.pi))
     z = (turn - 2 * np.pi * whole) / 2
-    sign = np.where((n - 1) * whole % 2 == 0, 1.0, -1.0)
     y = n * z
     main = np.abs(y) <= 1
-    quotient = np.sin(np.where(z == 0, 1.0, y)) / (n * np.sin(np.where(z == 0, 1.0, z)))
-    mean = np.where(z == 0, 1.0, quotient)
     # Outside the main lobe, from the quotient.
     safe = np.where(main, 1.0, z)
-    sine, cotangent = np.sin(safe), 1 / np.tan(safe)
-    slope = np.cos(y) / (2 * sine) - cotangent * mean / 2
-    bend = (
-        -(n**2) * mean / 4
-        - np.cos(y) * cotangent / (4 * sine)
-        + mean / (4 * sine**2)
-        - cotangent * slope / 2
-    )
-    # Inside: the poles of n cot(n z) and cot(z) cancel, what is left of each is a power series.
-    rest_y, slope_y, rest_z, slope_z = 0.0, 0.0, 0.0, 0.0
-    inside_y, inside_z = np.where(main, y, 0.0) ** 2, np.where(main, z, 0.0) ** 2
+    sine, cosine = np.sin(safe), np.cos(y)
+    cotangent, square = np.cos(safe) / sine, 1 / (2 * sine) ** 2
+    mean = np.sin(n * safe) / (n * sine)
+    slope = cosine / (2 * sine) - cotangent * mean / 2
+    bend = (square - n**2 / 4) * mean - cosine * cotangent / (4 * sine) - cotangent * slope / 2
+    # Inside, from the logarithm: the poles of n cot(n z) and cot(z) cancel, and what is left of
+    # each is a power series.
+    n_in, y_in, z_in = n[main], y[main], z[main]
+    rest_y, slope_y, rest_z, slope_z = (np.zeros(y_in.shape) for _ in range(4))
     for order, factor in zip(_ORDERS[::-1], _COTANGENT[::-1], strict=True):
-        rest_y, rest_z = rest_y * inside_y + factor, rest_z * inside_z + factor
-        odd = (2 * order - 1) * factor
-        slope_y, slope_z = slope_y * inside_y + odd, slope_z * inside_z + odd
-    by_log = (rest_z - n**2 * rest_y) * z / 2
-    by_log_twice = (slope_z - n**2 * slope_y) / 4
-    slope = np.where(main, mean * by_log, slope)
-    bend = np.where(main, mean * (by_log**2 + by_log_twice), bend)
-    alone = n == 1
-    return (
-        sign * np.where(alone, 1.0, mean),
-        sign * np.where(alone, 0.0, slope),
-        sign * np.where(alone, 0.0, bend),
-    )
+        rest_y, rest_z = rest_y * y_in**2 + factor, rest_z * z_in**2 + factor
+        slope_y = slope_y * y_in**2 + (2 * order - 1) * factor
+        slope_z = slope_z * z_in**2 + (2 * order - 1) * factor
+    away = np.where(y_in == 0, 1.0, z_in)
+    mean_in = np.where(y_in == 0, 1.0, np.sin(n_in * away) / (n_in * np.sin(away)))
+    by_log = (rest_z - n_in**2 * rest_y) * z_in / 2
+    mean, slope, bend = (np.array(each) for each in (mean, slope, bend))
+    mean[main], slope[main] = mean_in, mean_in * by_log
+    bend[main] = mean_in * (by_log**2 + (slope_z - n_in**2 * slope_y) / 4)
+    sign = np.where((n - 1) * whole % 2 == 0, 1.0, -1.0)
+    more = np.where(n == 1, 0.0, sign)
+    return np.where(n == 1, 1.0, sign * mean), more * slope, more * bend
 
 
 def progression(values: Array, step: float, size: Any) -> Factor:
@@ -117,12 +111,10 @@ def progression(values: Array, step: float, size: Any) -> Factor:
         How many samples; the derivative by a value is counted from their middle.
     """
     number = np.broadcast_to(np.asarray(size), (len(values), 1))
-    apart = values[:, None, :] - values[:, :, None]
-    mean, slope, bend = geometric_sums(step * apart, number[..., None])
-    slope, bend = step * slope, step**2 * bend
-    table = np.concatenate(
-        [np.concatenate([mean, slope], axis=-1), np.concatenate([-slope, -bend], axis=-1)], axis=-2
-    )
+    n = values.shape[-1]
+    first, second = np.triu_indices(n)
+    sums = geometric_sums(step * (values[:, second] - values[:, first]), number)
+    table = hermitian(n, sums[0], step * sums[1], -(step**2) * sums[2])
 
     def near(items: Index, some: Index, others: Index) -> tuple[ComplexArray, ComplexArray, Array]:
         n = number[items][..., None]
@@ -142,22 +134,41 @@ def progression(values: Array, step: float, size: Any) -> Factor:
     return Factor(table, rounding, near)
 
 
+def hermitian(n: int, both: NDArray[Any], one: NDArray[Any], two: NDArray[Any]) -> NDArray[Any]:
+    """Table of a :class:`Factor` from its pairs u <= v of signals, (n_items, n (n + 1) / 2).
+
+    Inner products of two factors, of the first and the second's derivative, of two derivatives. The
+    derivatives are to be centred, and like j times the factor: ``<f', g> = -<f, g'>``.
+    """
+    first, second = np.triu_indices(n)
+    table = np.empty((len(both), 2, n, 2, n), np.result_type(both, one, two))
+    for i, j, each in ((0, 0, both), (0, 1, one), (1, 0, -one), (1, 1, two)):
+        table[:, i, first, j, second] = each
+        table[:, j, second, i, first] = np.conj(each)
+    return table.reshape(len(both), 2 * n, 2 * n)
+
+
 def plain_moments(tables: Sequence[NDArray[Any]], slopes: Sequence[Sequence[int]]) -> NDArray[Any]:
     """Inner products (n_items, C, C) of U signals and, behind them, their K derivatives each."""
     n_items, n, n_slopes = len(tables[0]), tables[0].shape[-1] // 2, len(slopes)
     size = n * (1 + n_slopes)
     moments = np.zeros((n_items, size, size), np.result_type(*tables))
     parts = [slice(0, n), *(slice(n + k, None, n_slopes) for k in range(n_slopes))]
-    sides = [table.reshape(n_items, 2, n, 2, n) for table in tables]
+    # Real factors first, and only one of two Hermitian halves: what costs is this loop.
+    order = sorted(range(len(tables)), key=lambda f: np.iscomplexobj(tables[f]))
+    sides = [(f, tables[f].reshape(n_items, 2, n, 2, n)) for f in order]
     kinds: list[Sequence[int]] = [[-1], *slopes]
-    for row, left in zip(parts, kinds, strict=True):
-        for column, right in zip(parts, kinds, strict=True):
+    for i, left in enumerate(kinds):
+        for j, right in enumerate(kinds[i:], start=i):
+            block = moments[:, parts[i], parts[j]]
             for f in left:
                 for g in right:
                     product: Any = 1.0
-                    for h, side in enumerate(sides):
+                    for h, side in sides:
                         product = product * side[:, int(h == f), :, int(h == g)]
-                    moments[:, row, column] += product
+                    block += product
+            if i != j:
+                moments[:, parts[j], parts[i]] = np.conj(np.swapaxes(block, -1, -2))
     return moments
 
 

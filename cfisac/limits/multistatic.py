@@ -686,16 +686,14 @@ def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Fac
     late = np.round(delay * waveform.bandwidth, 9)
     symbol = np.floor(late / m)  # of the frame, by which all samples are late
     moved = np.ceil(late - m * symbol)  # samples that are late by one more
-    few, many = (pick(moved[:, :, None], moved[:, None, :]) for pick in (np.minimum, np.maximum))
-    apart = symbol[:, None, :] - symbol[:, :, None]
-    more = np.sign(moved[:, :, None] - moved[:, None, :])  # 1 where the first is moved further
-    turn = step * (doppler[:, None, :] - doppler[:, :, None])
-    first, last = np.zeros(turn.shape), np.full(turn.shape, float(m))
-    same = apart == 0
+    first, second = np.triu_indices(delay.shape[-1])
+    few, many = (pick(moved[:, first], moved[:, second]) for pick in (np.minimum, np.maximum))
+    apart = symbol[:, second] - symbol[:, first]
+    more = np.sign(moved[:, first] - moved[:, second])  # 1 where the first is moved further
+    turn = step * (doppler[:, second] - doppler[:, first])
+    same, across = apart == 0, (apart == more) & (more != 0)
     sums = np.zeros((3, *turn.shape), dtype=complex)
-    for start, stop, together in (
-        (first, few, same), (few, many, (apart == more) & (more != 0)), (many, last, same)
-    ):  # fmt: skip
+    for start, stop, together in ((0.0, few, same), (few, many, across), (many, float(m), same)):
         number = np.where(together, stop - start, 0.0)
         mean, slope, bend = _overlap.geometric_sums(turn, np.maximum(number, 1.0))
         middle = (start + stop - m) / 2
@@ -703,8 +701,8 @@ def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Fac
         sums += share * np.stack(
             [mean, middle * mean - 1j * slope, middle**2 * mean - 2j * middle * slope - bend]
         )
-    rows = [[sums[0], 1j * step * sums[1]], [-1j * step * sums[1], step**2 * sums[2]]]
-    table = np.concatenate([np.concatenate(row, axis=-1) for row in rows], axis=-2)
+    n = delay.shape[-1]
+    table = _overlap.hermitian(n, sums[0], 1j * step * sums[1], step**2 * sums[2])
 
     def near(items: Index, some: Index, others: Index) -> tuple[ComplexArray, ComplexArray, Array]:
         bins = np.arange(m)
