@@ -50,8 +50,10 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     eps, jacobian = _checks.precision(jacobian), _matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
     _checks.must_broadcast(jacobian=jacobian.shape[:-2], noise_variance=noise_variance.shape[:-2])
-    slopes = np.concatenate([jacobian.real, jacobian.imag], axis=-2)
-    return 2 / noise_variance * _sum_of_squares(slopes, eps * np.abs(slopes))
+    if eps > _DOUBTFUL:
+        slopes = np.concatenate([jacobian.real, jacobian.imag], axis=-2)
+        return 2 / noise_variance * _sum_of_squares(slopes, eps * np.abs(slopes))
+    return 2 / noise_variance * _symmetric(np.real(_adjoint(jacobian) @ jacobian))
 
 
 def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
@@ -241,13 +243,15 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
     Returns
     -------
     (..., k, k)
-        ``Re{<d_i f, d_j f> / |f|^2 - <f, d_i f>^* <f, d_j f> / |f|^4}``.
+        ``Re{<d_i f, d_j f> / |f|^2 - <f, d_i f>^* <f, d_j f> / |f|^4}``. What the gain hides to
+        the rounding of ``derivatives`` is exactly zero: one sample has no spread.
 
     Raises
     ------
     ValueError
         If the arrays are not finite, do not match, or ``factor`` is zero.
     """
+    eps = _checks.precision(factor, derivatives)
     factor = _checks.finite("factor", factor, complex)
     derivatives = _matrix("derivatives", derivatives, complex)
     if factor.ndim < 1 or factor.shape[-1] != derivatives.shape[-2]:
@@ -263,7 +267,18 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
     energy = np.sum(np.abs(column) ** 2, axis=(-2, -1), keepdims=True)
     # Centred first, squared then: a carrier far above the bandwidth costs no digits.
     centred = derivatives - column * (_adjoint(column) @ derivatives / energy)
-    return _symmetric(np.real(_adjoint(centred) @ centred)) / energy
+    spread = _symmetric(np.real(_adjoint(centred) @ centred))
+    before = np.sum(np.abs(derivatives) ** 2, axis=-2, keepdims=True)
+    left = np.diagonal(spread, axis1=-2, axis2=-1)
+    doubtful = np.any(before[..., 0, :] * (8 * eps / _DOUBTFUL) ** 2 > left, axis=-1)
+    if np.any(doubtful):
+        size = np.abs(derivatives) + np.abs(column) * np.sqrt(before / energy)
+        rows = [
+            np.concatenate(two, axis=-2)[doubtful]
+            for two in ((centred.real, centred.imag), (size, size))
+        ]
+        spread[doubtful] = _sum_of_squares(rows[0], 4 * eps * rows[1])
+    return spread / energy
 
 
 def position_error_bound(efim: ArrayLike) -> Array:
@@ -299,17 +314,20 @@ _DOUBTFUL = 1e-8  # rounding of slopes, as a share of them, whose square is not 
 
 def _sum_of_squares(slopes: Array, rounding: Array) -> Array:
     """``S^T S``, without what slopes that are known to ``rounding`` cannot tell."""
-    blind = np.all(np.abs(slopes) <= rounding, axis=-2, keepdims=True)
-    slopes = np.where(blind, 0.0, slopes)
-    length = np.sqrt(np.sum(slopes**2, axis=-2, keepdims=True))
-    unit = np.where(length > 0, length, 1.0)
-    lost = np.where(blind, 0.0, rounding / unit)
-    doubtful = np.any(np.sum(lost**2, axis=-2) > _DOUBTFUL**2, axis=-1)
+    total = _symmetric(_transpose(slopes) @ slopes)
+    noise = np.einsum("...ij,...ij->...j", rounding, rounding)
+    power = np.diagonal(total, axis1=-2, axis2=-1)
+    doubtful = np.any(noise > _DOUBTFUL**2 * power, axis=-1)
     if np.any(doubtful):  # elsewhere the squares of the rounding are below that of the sum
-        scaled = (slopes / unit)[doubtful]
-        slopes[doubtful] = _without_hidden(scaled, lost[doubtful]) * unit[doubtful]
+        slopes, rounding = slopes[doubtful], rounding[doubtful]
+        blind = np.all(np.abs(slopes) <= rounding, axis=-2, keepdims=True)
         slopes = np.where(blind, 0.0, slopes)
-    return _symmetric(_transpose(slopes) @ slopes)
+        unit = np.sqrt(np.sum(slopes**2, axis=-2, keepdims=True))
+        unit = np.where(unit > 0, unit, 1.0)
+        slopes = _without_hidden(slopes / unit, np.where(blind, 0.0, rounding / unit)) * unit
+        slopes = np.where(blind, 0.0, slopes)
+        total[doubtful] = _symmetric(_transpose(slopes) @ slopes)
+    return total
 
 
 def _without_hidden(slopes: Array, rounding: Array) -> Array:

@@ -80,8 +80,10 @@ def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
     ValueError
         As :func:`line_of_sight`.
     """
-    eps, distance = _checks.precision(position, anchor), line_of_sight(position, anchor)[0]
+    eps = _checks.precision(position, anchor)
     here, there = _checks.points("position", position), _checks.points("anchor", anchor)
+    _checks.must_broadcast(position=here.shape[:-1], anchor=there.shape[:-1])
+    _, distance = _offset(here, there, "anchor")
     return _direction_rounding(here, there, distance, eps)
 
 
@@ -287,6 +289,17 @@ _SAFETY = 4  # roundings of the inputs that a difference of them is known to
 
 def _sight(position: Array, anchor: Array, name: str, eps: float) -> tuple[Array, Array, Array]:
     """Distance, unit vector and its turn, for points that have been checked."""
+    offset, distance = _offset(position, anchor, name)
+    rounding = np.minimum(_direction_rounding(position, anchor, distance, eps), 0.5)
+    unit = offset / distance[..., None]
+    zero = np.abs(unit) <= rounding[..., None]
+    if np.any(zero):
+        unit = np.where(zero, 0.0, np.where(zero[..., ::-1], np.sign(unit), unit))
+    return distance, unit, np.stack([0.0 - unit[..., 1], unit[..., 0]], axis=-1)
+
+
+def _offset(position: Array, anchor: Array, name: str) -> tuple[Array, Array]:
+    """Difference and distance of two points, which must differ by more than nothing."""
     with np.errstate(over="ignore", under="ignore"):
         offset = position - anchor
         distance = np.hypot(offset[..., 0], offset[..., 1])
@@ -295,15 +308,14 @@ def _sight(position: Array, anchor: Array, name: str, eps: float) -> tuple[Array
         raise ValueError(f"position must not coincide with {name}: no direction leads from it")
     if not np.all(np.isfinite(distance)):
         raise ValueError(f"position and {name} are too far apart for a floating-point number")
-    rounding = _direction_rounding(position, anchor, distance, eps)
-    unit = _without(offset / distance[..., None], np.minimum(rounding, 0.5)[..., None])
-    unit = np.where(np.any(unit == 0, axis=-1, keepdims=True), np.sign(unit), unit)
-    return distance, unit, np.stack([0.0 - unit[..., 1], unit[..., 0]], axis=-1)
+    return offset, distance
 
 
 def _direction_rounding(position: Array, anchor: Array, distance: Array, eps: float) -> Array:
-    largest = np.maximum(np.max(np.abs(position), axis=-1), np.max(np.abs(anchor), axis=-1))
-    return _SAFETY * eps * (largest / distance)
+    largest = [
+        np.maximum(np.abs(point[..., 0]), np.abs(point[..., 1])) for point in (position, anchor)
+    ]
+    return _SAFETY * eps * (np.maximum(*largest) / distance)
 
 
 def _turning(vector: Array, distance: Array, across: Array, wrong: Array) -> Array:

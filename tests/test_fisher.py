@@ -648,10 +648,12 @@ def test_factor_covariance_of_a_very_small_or_large_factor(size):
 
 @given(slope=st.floats(-1e6, 1e6), phase=st.floats(0, 6.28))
 def test_one_sample_has_no_spread(slope, phase):
-    """Nor a negative one: it is a sum of squares, of rounding here."""
+    """Nor do several on which the parameter does what the gain does: zero, not its rounding."""
     sample = np.exp([1j * phase])
-    spread = fisher.factor_covariance(sample, 1j * slope * sample[:, None])[0, 0]
-    assert 0 <= spread <= (1e-15 * slope) ** 2
+    assert fisher.factor_covariance(sample, 1j * slope * sample[:, None]) == 0
+    samples = np.exp(1j * phase * np.arange(300) ** 2)
+    turned = (slope + 1j * phase) * samples[:, None]
+    np.testing.assert_array_equal(fisher.factor_covariance(samples, turned), [[0.0]])
 
 
 @pytest.mark.parametrize("n_antennas", [1, 2, 7, 64])
