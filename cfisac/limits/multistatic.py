@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
-from cfisac import _checks, fisher, geometry, propagation
+from cfisac import _checks, fisher, geometry, propagation, waveforms
 from cfisac.limits import _overlap
 from cfisac.scenarios import MultistaticScene
 from cfisac.waveforms import OFDM, OTFS
@@ -111,6 +111,8 @@ def path_fim(
     delay : (...) float
         tau in seconds: 0 <= tau < T for OTFS, within the CP for OFDM. In an OTFS frame it moves
         samples from one symbol to the next, which changes this matrix but not its Schur complement.
+        For ``T Delta f`` other than one this is no longer (31), whose sums then belong to no
+        sampled signal: the samples keep the times ``n T + l / (M Delta f)`` at which they arrive.
 
     Returns
     -------
@@ -133,8 +135,21 @@ def path_fim(
     response, slope = _response(omega, covariance.shape[-1])
     columns = np.stack([response, slope], axis=-1)
     transmit = np.swapaxes(columns.conj(), -1, -2) @ covariance @ columns
-    r00, r10, r01, r11, r20, r02 = np.broadcast_arrays(*waveform.signal_factors(delay))
-    rows = [[r00, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
+    energy, r10, r01, *_ = np.broadcast_arrays(*waveform.signal_factors(delay))
+    if isinstance(waveform, OTFS):
+        # (31) takes what a delay moves into the next symbol to be T late, which it is only for
+        # T Delta f = 1: it is 1 / Delta f late, M samples.
+        gap = waveform.symbol_period - 1 / waveform.subcarrier_spacing
+        moved = np.ceil(np.round(delay * waveform.bandwidth, 9)) / waveform.n_subcarriers
+        r01 = r01 + 2j * np.pi * energy * gap * moved
+    r11 = np.conj(r10) * r01 / energy
+    r20, r02 = (
+        energy * variance + np.abs(mean) ** 2 / energy
+        for mean, variance in zip(
+            (r10, r01), np.diagonal(waveform.delay_doppler_covariance()), strict=True
+        )
+    )
+    rows = [[energy, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
     signal = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
     # Inner products of the path and its derivatives by omega_r, omega_t, tau and nu.
     r, t, s = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 2]]).T
@@ -208,7 +223,7 @@ def rms_gains(scene: MultistaticScene) -> ComplexArray:
     are optimistic: a position error bound is a convex function of the path powers, so its mean over
     fluctuating targets is larger.
     """
-    return np.sqrt(_radar_gain(scene) * _mean_rcs(scene)).astype(complex)
+    return np.sqrt(_radar_gain(scene, scene.targets) * _mean_rcs(scene)).astype(complex)
 
 
 def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArray:
@@ -217,7 +232,7 @@ def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArra
     ``beta_prt = sqrt(xi_prt) alpha_prt`` with independent ``alpha_prt ~ CN(0, sigma_rcs^2)``, which
     stay the same for the frame.
     """
-    xi = _radar_gain(scene)
+    xi = _radar_gain(scene, scene.targets)
     return np.sqrt(xi) * propagation.swerling_one(rng, _mean_rcs(scene), xi.shape)
 
 
@@ -256,22 +271,16 @@ def position_efim(
         If an argument is not finite or out of range, or the shapes do not match.
     """
     power = _power(scene, power)
-    parameters, jacobian = _paths(scene)
     if bound == "exact":
-        covariance = np.einsum("pq,pqij->pij", power, scene.beams)[:, None]
-        towards, spread = _beam_gains(parameters[:, 0, :, 1], covariance)
+        covariance: ComplexArray | None = np.einsum("pq,pqij->pij", power, scene.beams)
     elif bound == "approximate":
-        towards = power[:, : len(scene.targets)]
-        spread = np.zeros_like(towards)
+        covariance = None
     else:
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
-    delay_doppler = scene.waveform.delay_doppler_covariance()
-    per_watt = np.array([_index_variance(scene.n_antennas), *np.diagonal(delay_doppler)])
-    weight = np.empty((len(towards), 1, towards.shape[1], 4))
-    weight[..., [0, 2, 3]] = towards[:, None, :, None] * per_watt
-    weight[..., 1] = spread[:, None]
-    weight = _snr(scene, gains)[..., None] * weight
-    return np.einsum("prtk,prtki,prtkj->tij", weight, jacobian, jacobian, optimize=True)
+    own = power[:, : len(scene.targets)]
+    return _path_by_path(
+        scene, covariance, own, scene.targets, scene.velocities, _snr(scene, gains)
+    )
 
 
 def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
@@ -304,7 +313,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     """
     power = _power(scene, power)
     beta = _gains(scene, gains)
-    parameters, jacobian = _paths(scene)
+    parameters, jacobian, _ = _paths(scene, scene.targets, scene.velocities)
     n_transmitters, n_receivers, n_targets = beta.shape
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     beta = np.sqrt(n_samples) * beta * _middle_phase(scene, parameters)
@@ -407,24 +416,68 @@ def position_map(
     if not whole or target not in range(len(scene.targets)):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
     if bound == "exact":
-        covariance = np.einsum("pq,pqij->pij", power, scene.beams)
-        lags: Array | None = _lag_sums(covariance)
+        covariance: ComplexArray | None = np.einsum("pq,pqij->pij", power, scene.beams)
     elif bound == "approximate":
-        lags = None
+        covariance = None
     else:
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
+    lags = None if covariance is None else _lag_sums(covariance)
     flat = points.reshape(-1, 2)
     efim = np.empty((len(flat), 2, 2))
     for start in range(0, len(flat), _BLOCK):
         block = slice(start, start + _BLOCK)
-        efim[block] = _map_block(scene, lags, power[:, target], flat[block], target)
+        efim[block], terms = _map_block(scene, lags, power[:, target], flat[block], target)
+        # Where next to nothing is left of the sums in some direction, path by path.
+        half = (efim[block, 0, 0] - efim[block, 1, 1]) / 2
+        middle = (efim[block, 0, 0] + efim[block, 1, 1]) / 2
+        weak = middle - np.hypot(half, efim[block, 0, 1]) <= 1e-9 * terms
+        if np.any(weak):
+            where = start + np.flatnonzero(weak)
+            own = np.broadcast_to(power[:, target, None], (len(power), len(where)))
+            snr = _snr_per_square_metre(scene, flat[where]) * _mean_rcs(scene)[target]
+            velocity = scene.velocities[target]
+            efim[where] = _path_by_path(scene, covariance, own, flat[where], velocity, snr)
     return efim.reshape(*points.shape, 2)
+
+
+def _path_by_path(
+    scene: MultistaticScene,
+    covariance: ComplexArray | None,
+    own: Array,
+    positions: Array,
+    velocities: Array,
+    snr: Array,
+) -> Array:
+    """EFIMs of n positions from the slopes of all P R paths each, (n, 2, 2).
+
+    ``covariance`` is that of each transmitter's beams (P, M_t, M_t), or None for Proposition 1,
+    which takes ``own`` (P, n) instead; ``snr`` (P, R, n) is per watt.
+    """
+    parameters, jacobian, rounding = _paths(scene, positions, velocities)
+    if covariance is None:
+        towards, spread = own, np.zeros(own.shape)
+    else:
+        towards, spread = _beam_gains(parameters[:, 0, :, 1], covariance[:, None])
+    delay_doppler = scene.waveform.delay_doppler_covariance()
+    per_watt = np.array([_index_variance(scene.n_antennas), *np.diagonal(delay_doppler)])
+    weight = np.empty((*snr.shape, 4))
+    weight[..., [0, 2, 3]] = towards[:, None, :, None] * per_watt
+    weight[..., 1] = spread[:, None]
+    root = np.sqrt(snr[..., None] * weight)[..., None]
+    slopes, rounding = (
+        np.moveaxis(root * each, 2, 0).reshape(len(positions), -1, 2)
+        for each in (jacobian, rounding)
+    )
+    return fisher.information(slopes, rounding)
 
 
 def _map_block(
     scene: MultistaticScene, lags: Array | None, own: Array, points: Array, target: int
-) -> Array:
-    """EFIMs of one block of points; ``own`` is each transmitter's power in the target's beam."""
+) -> tuple[Array, Array]:
+    """EFIMs of one block of points, and the size (n,) of the terms they are sums of.
+
+    ``own`` is each transmitter's power in the target's beam.
+    """
     velocity, kappa = scene.velocities[target], 2 * np.pi * scene.spacing
     turn = scene.carrier_frequency / speed_of_light
     v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance())
@@ -438,25 +491,34 @@ def _map_block(
         towards, spread = own[:, None] * near, np.zeros_like(near)
     else:
         towards, spread = (each * near for each in _beam_polynomials(lags, steer))
-    spread *= (slope / far) ** 2
+    spread *= near
     # From the receivers, (R, n).
     back, r_x, r_y = _sight(points, scene.receivers)
     sway = _projections(scene.receive_axes, r_x, r_y, kappa)[1] / back
     fade = _projections(velocity[None], r_x, r_y, turn)[1] / back
     weight = 1 / back**2
+    longest = (far.max(axis=0) + back.max(axis=0)) / speed_of_light
+    waveforms.refuse_late(scene.waveform, "points", longest)
     # Sums over transmitters and over receivers; J1, J2 and J4 point along (-u_y, u_x).
     all_t, all_r = towards.sum(axis=0), weight.sum(axis=0)
-    angle = weight * sway**2 * _index_variance(scene.n_antennas)
-    efim = all_t * _square_sum(angle, r_y, -r_x) + all_r * _square_sum(spread, u_y, -u_x)
+    v_omega = _index_variance(scene.n_antennas)
+    angle = weight * sway**2 * v_omega
+    efim = all_t * _square_sum(angle, r_y, -r_x)
+    efim += all_r * _square_sum(spread * slope**2, u_y, -u_x)
     sent, heard = (towards, u_x, u_y), (weight, r_x, r_y)
     efim += v_tau * _outer_of_sums(sent, heard, all_t, all_r)
     turned = (towards, -drift * u_y, drift * u_x), (weight, -fade * r_y, fade * r_x)
     efim += v_nu * _outer_of_sums(*turned, all_t, all_r)
+    # What they would be if nothing cancelled, neither in the slopes nor in the sums.
+    fast = 2 * v_nu * turn**2 * (velocity @ velocity)
+    terms = all_t * np.sum(weight * (kappa**2 * v_omega + fast) / back**2, axis=0)
+    terms += all_r * np.sum((kappa**2 * spread + fast * towards / far**2), axis=0)
+    terms += 4 * v_tau * all_t * all_r
     wavelength = speed_of_light / scene.carrier_frequency
     per_area = propagation.radar_gain(1.0, 1.0, wavelength, scene.transmit_gain, scene.receive_gain)
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    efim *= 2 * n_samples * per_area * _mean_rcs(scene)[target] / scene.noise_variance
-    return np.moveaxis(efim, -1, 0)
+    scale = 2 * n_samples * per_area * _mean_rcs(scene)[target] / scene.noise_variance
+    return np.moveaxis(scale * efim, -1, 0), scale * terms
 
 
 def _sight(points: Array, anchors: Array) -> tuple[Array, Array, Array]:
@@ -527,10 +589,15 @@ def _beam_polynomials(lags: Array, omega: Array) -> tuple[Array, Array]:
             if k != 4:  # sin 2 is the one that starts from 0
                 basis[:, k] -= basis[:, max(k - 4, 0)]
     power, real, imag, square = np.moveaxis(lags @ basis, 1, 0)
-    power = np.maximum(power, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = square - (real**2 + imag**2) / power
-    return power, np.where(power > 0, np.maximum(spread, 0.0), 0.0)
+    # Each polynomial is known to a few roundings of its coefficients.
+    off = 8 * np.finfo(float).eps * np.abs(lags).sum(axis=-1)[..., None]
+    heard = power > off[:, 0]
+    power = np.where(heard, power, 0.0)
+    below = np.where(heard, power, 1.0)
+    hidden = (real**2 + imag**2) / below
+    spread = square - hidden
+    slack = 2 * np.sqrt(hidden / below) * (off[:, 1] + off[:, 2]) + hidden / below * off[:, 0]
+    return power, np.where(heard & (spread > off[:, 3] + slack), spread, 0.0)
 
 
 # ----------------------------------------------------------------------------------- helpers
@@ -729,30 +796,46 @@ def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Fac
     return _overlap.Factor(table, rounding, near)
 
 
-def _paths(scene: MultistaticScene) -> tuple[Array, Array]:
-    """Parameters (P, R, T, 4) of all paths and their derivatives by the position, (..., 4, 2)."""
+def _paths(
+    scene: MultistaticScene, positions: Array, velocities: Array
+) -> tuple[Array, Array, Array]:
+    """Parameters of all paths by way of n positions, their slopes, and the rounding of the slopes.
+
+    (P, R, n, 4), (P, R, n, 4, 2) over the position, and the same: how far the slopes may be off
+    because places are rounded.
+    """
+    places = scene.transmitters[:, None, None], scene.receivers[:, None]
     parameters, jacobian = geometry.bistatic(
-        scene.targets,
-        scene.velocities,
-        scene.transmitters[:, None, None],
-        scene.receivers[:, None],
+        positions,
+        velocities,
+        *places,
         scene.transmit_axes[:, None, None],
         scene.receive_axes[:, None],
         scene.carrier_frequency,
         scene.spacing,
     )
-    return parameters, jacobian[..., :2]
+    eps = np.finfo(float).eps
+    wrong_t, wrong_r = (geometry.direction_rounding(positions, each) + 4 * eps for each in places)
+    far, back = (geometry.line_of_sight(positions, each)[0] for each in places)
+    speed = np.linalg.norm(velocities, axis=-1) * scene.carrier_frequency / speed_of_light
+    kappa = 2 * np.pi * scene.spacing
+    rounding = np.empty(parameters.shape)
+    rounding[..., 0] = 2 * kappa * wrong_r / back
+    rounding[..., 1] = 2 * kappa * wrong_t / far
+    rounding[..., 2] = (wrong_t + wrong_r) / speed_of_light
+    rounding[..., 3] = 2 * speed * (wrong_t / far + wrong_r / back)
+    return parameters, jacobian[..., :2], np.repeat(rounding[..., None], 2, axis=-1)
 
 
 def _mean_rcs(scene: MultistaticScene) -> Array:
     return np.broadcast_to(np.asarray(scene.mean_rcs, dtype=float), len(scene.targets))
 
 
-def _radar_gain(scene: MultistaticScene) -> Array:
-    """Radar equation of every path, (P, R, T)."""
+def _radar_gain(scene: MultistaticScene, points: Array) -> Array:
+    """Radar equation of every path by way of points (n, 2), (P, R, n)."""
     return propagation.radar_gain(
-        np.linalg.norm(scene.targets - scene.transmitters[:, None, None], axis=-1),
-        np.linalg.norm(scene.targets - scene.receivers[:, None], axis=-1),
+        np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
+        np.linalg.norm(points - scene.receivers[:, None], axis=-1),
         speed_of_light / scene.carrier_frequency,
         scene.transmit_gain,
         scene.receive_gain,
@@ -762,11 +845,15 @@ def _radar_gain(scene: MultistaticScene) -> Array:
 def _snr(scene: MultistaticScene, gains: ArrayLike | None) -> Array:
     """``2 |beta|^2 M N / sigma^2`` of every path, per watt of beam power."""
     if gains is None:
-        square = _radar_gain(scene) * _mean_rcs(scene)
-    else:
-        square = np.abs(_gains(scene, gains)) ** 2
+        return _snr_per_square_metre(scene, scene.targets) * _mean_rcs(scene)
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    return 2 * n_samples * square / scene.noise_variance
+    return 2 * n_samples * np.abs(_gains(scene, gains)) ** 2 / scene.noise_variance
+
+
+def _snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
+    """The same for targets of 1 m^2 at points (n, 2), (P, R, n)."""
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    return 2 * n_samples * _radar_gain(scene, points) / scene.noise_variance
 
 
 def _gains(scene: MultistaticScene, gains: ArrayLike) -> ComplexArray:
