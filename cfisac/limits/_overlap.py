@@ -231,8 +231,8 @@ def left_without_gains(
     -----
     Signals that are linearly dependent, to rounding, keep nothing. The receiver cannot tell how
     the gain is shared between them: it would see the same if one of them had none, and that one's
-    parameters could then be anything. The same holds for a signal that is lost, whose norm is
-    zero.
+    parameters could then be anything. What their derivatives may be part of, the derivatives of
+    the other signals lose. A signal that is lost, whose norm is zero, keeps nothing either.
     """
     n_items, n, k = len(factors[0].table), factors[0].table.shape[-1] // 2, len(slopes)
     tables = [factor.table for factor in factors]
@@ -292,9 +292,24 @@ def _left(moments: NDArray[Any], n: int, blur: Array, other: Index) -> tuple[NDA
     dependent = lost | (np.max(np.abs(vectors) * void[:, None, :], axis=-1) > 1e-7)
     for u in np.flatnonzero(other != np.arange(n))[::-1]:
         dependent[:, other[u]] |= dependent[:, u]
-    blind = np.repeat(dependent, left.shape[-1] // n, axis=-1)
-    left = np.where(blind[:, :, None] | blind[:, None, :], 0.0, left)
+    some = np.flatnonzero(np.any(dependent, axis=-1))
+    if len(some):
+        blind = np.repeat(dependent[some], left.shape[-1] // n, axis=-1)
+        left[some] = _unknown(left[some], norm[some, n:], blind)
     return left, (norm[:, n:] + np.sum(np.abs(fit), axis=-2)) ** 2
+
+
+def _unknown(left: NDArray[Any], norm: Array, blind: NDArray[np.bool_]) -> NDArray[Any]:
+    """Take from all derivatives what the ``blind`` ones can imitate, and those altogether."""
+    unit = np.where(norm > 0, norm, 1.0)
+    outer = unit[:, :, None] * unit[:, None, :]
+    left = left / outer
+    values, vectors = np.linalg.eigh(left * (blind[:, :, None] & blind[:, None, :]))
+    void = values <= 32 * left.shape[-1] * _EPS
+    inverse = np.where(void, 0.0, 1 / np.where(void, 1.0, values))
+    share = np.conj(np.swapaxes(vectors, -1, -2)) @ (left * blind[:, :, None])
+    left = left - np.conj(np.swapaxes(share, -1, -2)) @ (inverse[:, :, None] * share)
+    return outer * np.where(blind[:, :, None] | blind[:, None, :], 0.0, left)
 
 
 def without_rounding(efim: Array, terms: Array) -> Array:

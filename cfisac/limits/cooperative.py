@@ -77,8 +77,9 @@ def state_efim(
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, the shapes do not broadcast, or the target
-        stands on an AP.
+        If an argument is not finite or out of range, the shapes do not broadcast, the target
+        stands on an AP, or an echo takes longer than ``waveform.longest_delay``. A place far from
+        an AP is then to be left out, or the AP given a waveform with a longer cyclic prefix.
     """
     n_antennas, spacing = _arrays(n_antennas, spacing)
     snr = _checks.non_negative("snr", snr)
@@ -147,17 +148,25 @@ def joint_efim(
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, the shapes do not broadcast, or a target
-        stands on an AP.
+        If an argument is not finite or out of range, the shapes do not broadcast, a target stands
+        on an AP, or an echo takes longer than the cyclic prefix of the waveform, if it has one.
 
     Notes
     -----
     Nothing of size N_A N_c N_s is built: an inner product of two echoes is a product of three
-    sums, over antennas, subcarriers and symbols. An echo of amplitude zero still has its unknown
-    gain. Where two echoes are exactly equal the information is larger than close by: shifting
-    gain from one to the other then changes nothing, so not knowing it takes nothing away. Echoes
-    so close that the bound is hundreds of times that of one target alone lose their digits. A
-    target that nobody hears still costs the others up to its unknown gains: leave it out.
+    closed sums, over antennas, subcarriers and symbols. An echo of amplitude zero still has its
+    unknown gain. A target that nobody hears still costs the others up to its unknown gains: leave
+    it out.
+
+    Where two echoes coincide, or are linearly dependent with others, the AP tells nothing of these
+    targets. It would receive the same if one of the echoes had no gain and another had all of it,
+    and the target of the first could then be anywhere. (The FIM at that very point would say more
+    than close by.)
+
+    Where two echoes nearly coincide, the information about them in this matrix of floating-point
+    numbers is known to a rounding of that about their common place. If the bound is k times that
+    of one target alone, its relative error is of the order of ``1e-14 k^2``: ten digits for 100,
+    six for 10 000. From about 1e6 on the bound is ``inf``, as it is in the limit.
     """
     if not isinstance(waveform, OFDM):
         raise ValueError("waveform must be OFDM, whose echoes are products of three factors")

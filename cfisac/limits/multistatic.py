@@ -23,6 +23,7 @@ Velocities are known. Each path is seen alone, as if no two of them overlapped i
 shift and direction; :func:`joint_efim` lets those by way of several targets overlap.
 """
 
+import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -295,7 +296,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Parameters
     ----------
     scene : MultistaticScene
-        The targets are to be distinct.
+        Targets in one place cannot be told apart: neither has any information then.
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
     gains : (P, R, T) complex
@@ -304,7 +305,9 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Returns
     -------
     (2 T, 2 T)
-        In m^-2, over (x_1, y_1, x_2, y_2, ...). Unknown: all positions and all gains.
+        In m^-2, over (x_1, y_1, x_2, y_2, ...). Unknown: all positions and all gains. A path in a
+        null of all its beams, to rounding, tells nothing of its target but keeps its unknown gain.
+        For paths that coincide or nearly do see :func:`cfisac.limits.cooperative.joint_efim`.
 
     Raises
     ------
@@ -392,7 +395,8 @@ def position_map(
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
     points : (..., 2) float
-        Positions in metres, none of them that of an access point.
+        Positions in metres, none of them that of an access point, and none so far that a path
+        would exceed ``scene.waveform.longest_delay``.
     bound : {"exact", "approximate"}
         As in :func:`position_efim`.
     target : int
@@ -647,12 +651,20 @@ def _beam_roots(scene: MultistaticScene, power: Array) -> ComplexArray:
 
     Each beam has its own rows, so that a weak one is not lost in the rounding of a strong one.
     """
+    root = np.sqrt(power)[..., None, None] * _unit_roots(scene)
+    return root.reshape(len(power), -1, scene.n_antennas)
+
+
+@functools.lru_cache(maxsize=4)
+def _unit_roots(scene: MultistaticScene) -> ComplexArray:
+    """Roots of the beams of a scene, (P, B, rank, M_t); kept, as nothing else takes so long."""
     values, vectors = np.linalg.eigh(scene.beams)
     real = values > 4 * scene.n_antennas * np.finfo(float).eps
     rank = max(1, int(real.sum(axis=-1).max()))
     root = vectors * np.sqrt(np.where(real, values, 0.0))[..., None, :]
-    root = np.sqrt(power)[..., None, None] * root[..., -rank:]
-    return np.conj(np.swapaxes(root, -1, -2)).reshape(len(power), -1, scene.n_antennas)
+    adjoint: ComplexArray = np.conj(np.swapaxes(root[..., -rank:], -1, -2))
+    adjoint.setflags(write=False)
+    return adjoint
 
 
 def _middle_phase(scene: MultistaticScene, parameters: Array) -> ComplexArray:
