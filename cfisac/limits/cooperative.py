@@ -78,8 +78,8 @@ def state_efim(
     ------
     ValueError
         If an argument is not finite or out of range, the shapes do not broadcast, the target
-        stands on an AP, or an echo takes longer than ``waveform.longest_delay``. A place far from
-        an AP is then to be left out, or the AP given a waveform with a longer cyclic prefix.
+        stands on an AP, or an echo that is heard takes longer than ``waveform.longest_delay``. An
+        AP too far away is left out by an SNR of zero.
     """
     n_antennas, spacing = _arrays(n_antennas, spacing)
     snr = _checks.non_negative("snr", snr)
@@ -88,10 +88,10 @@ def state_efim(
     sights, jacobian, rounding = _look(
         "position", position, "velocity", velocity, aps, carrier_frequency, axes
     )
-    waveforms.refuse_late(waveform, "position", sights[..., 0])
     shape = _checks.must_broadcast(
         aps=jacobian.shape[:-2], n_antennas=n_antennas.shape, snr=snr.shape
     )
+    waveforms.refuse_late(waveform, "position", np.where(snr > 0, sights[..., 0], 0.0))
     weight = np.empty((*n_antennas.shape, 3))
     weight[..., ::2] = np.diagonal(waveform.delay_doppler_covariance())
     weight[..., 1] = (2 * np.pi * spacing) ** 2 * (n_antennas**2 - 1) / 12
@@ -149,7 +149,7 @@ def joint_efim(
     ------
     ValueError
         If an argument is not finite or out of range, the shapes do not broadcast, a target stands
-        on an AP, or an echo takes longer than the cyclic prefix of the waveform, if it has one.
+        on an AP, or an echo that is heard takes longer than the cyclic prefix of the waveform.
 
     Notes
     -----
@@ -177,11 +177,11 @@ def joint_efim(
     echoes, jacobian, _ = _look(
         "positions", positions, "velocities", velocities, aps, carrier_frequency, axes, several=True
     )
-    waveforms.refuse_late(waveform, "positions", echoes[..., 0])
     heard = np.swapaxes(amplitudes, -1, -2)
     shape = _checks.must_broadcast(
         aps=jacobian.shape[:-2], amplitudes=heard.shape, n_antennas=(*n_antennas.shape, 1)
     )
+    waveforms.refuse_late(waveform, "positions", np.where(heard == 0, 0.0, echoes[..., 0]))
     n_targets = shape[-1]
     leading = np.broadcast_shapes(echoes.shape[:-2], n_antennas.shape)
     antennas = np.broadcast_to(n_antennas, leading).reshape(-1, 1)

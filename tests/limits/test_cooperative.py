@@ -13,7 +13,7 @@ from mpmath import mp
 from scipy.constants import speed_of_light as c
 
 from cfisac import fisher
-from cfisac.limits import cooperative
+from cfisac.limits import _overlap, cooperative
 from cfisac.waveforms import OFDM, OTFS
 
 QUICK = settings(deadline=None, max_examples=25)
@@ -649,6 +649,22 @@ def test_targets_in_one_place_cannot_be_told_apart():
     np.testing.assert_allclose(bound[0, 1], bound[1:, 1], rtol=0.01)
 
 
+def test_geometric_sums_have_all_digits_in_and_outside_the_main_lobe():
+    """Mean of exp(j k x) and two derivatives against 60 digits; zero exactly for one sample."""
+    turns = np.array([0, 1e-300, 1e-30, 1e-9, 1e-3, 0.1, 0.9, 1.1, 3, 6.28, 2 * np.pi, 6.3, -40])
+    for size in (1, 2, 3, 8, 129):
+        for turn in np.concatenate([turns, turns / size]):
+            sums = _overlap.geometric_sums(np.array(turn), size)
+            with mp.workdps(60):
+                exact = [float(each) for each in kernel(mp.mpf(turn), size)]
+            scale = np.array([1, size / 2, size**2 / 4])
+            np.testing.assert_allclose(sums / scale, exact / scale, rtol=0, atol=4e-15 * size)
+            if size == 1:
+                assert list(sums[1:]) == [0, 0]
+            elif abs(turn) * size < 1:  # to all digits near zero, where the slope is zero
+                np.testing.assert_allclose(sums, exact, rtol=1e-14)
+
+
 # ------------------------------------------------------------- close echoes, with 60 digits
 
 
@@ -699,8 +715,9 @@ def exact_bounds(positions, velocities, aps, n_antennas, amplitudes, frame):
 
 def kernel(turn, size):
     """Mean of exp(j k turn) over ``size`` steps around zero and two derivatives, in mpmath."""
-    if turn == 0:
-        return mp.mpf(1), mp.mpf(0), -mp.mpf(size**2 - 1) / 12
+    if abs(turn) < 1e-25:  # sixty digits would not do
+        second = -mp.mpf(size**2 - 1) / 12
+        return mp.mpf(1), second * turn, second
     s, y = mp.sin(turn / 2), size * turn / 2
     cotangent, mean = mp.cot(turn / 2), mp.sin(y) / (size * s)
     slope = mp.cos(y) / (2 * s) - cotangent * mean / 2
@@ -875,6 +892,8 @@ def test_echoes_after_the_cyclic_prefix_are_refused_by_all_bounds():
         cooperative.joint_efim(
             [near, far], [[1.0, 2.0]] * 2, aps, 4, np.ones((2, 2)), frame, CARRIER
         )
+    without = cooperative.state_efim(far, [1.0, 2.0], aps, 4, [0.0, 0.0], frame, CARRIER)
+    np.testing.assert_array_equal(without, np.zeros((4, 4)))  # what is not heard is not late
     frame = OTFS(8, 2, 1e6)  # a frame of 2 us
     cooperative.state_efim(far, [1.0, 2.0], aps, 4, 1.0, frame, CARRIER)
     with pytest.raises(ValueError, match=r"position must be so near .* frame of 2e-06 s"):
