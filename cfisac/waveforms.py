@@ -390,7 +390,8 @@ class OTFS:
             whole is ``diag(d_33, d_44) / MN`` of fan_conf (33). For another T it is that without
             the part of d_44 that depends on the delay, ``l_tau = ceil(tau M Delta f)``:
             ``(2 pi)^2 T (T - 1 / Delta f) (l_tau / M) (1 - l_tau / M)``, which
-            :meth:`signal_factors` has.
+            :meth:`signal_factors` has and a sampled signal has not: its samples keep their times
+            whatever the delay.
         """
         of_carriers = (self.n_subcarriers**2 - 1) / 12
         of_symbols = (self.n_symbols**2 - 1) / 12
