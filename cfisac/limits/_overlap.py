@@ -20,7 +20,6 @@ from cfisac import fisher
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Index = NDArray[np.int64]
-Column = list[tuple[int, ...]]  # terms of a column: for each factor the row of its table
 
 _EPS = float(np.finfo(float).eps)
 _NEAR = 0.99  # correlation from which a signal is replaced by its difference from another
@@ -231,8 +230,9 @@ def left_without_gains(
     -----
     Signals that are linearly dependent, to rounding, keep nothing. The receiver cannot tell how
     the gain is shared between them: it would see the same if one of them had none, and that one's
-    parameters could then be anything. What their derivatives may be part of, the derivatives of
-    the other signals lose. A signal that is lost, whose norm is zero, keeps nothing either.
+    parameters could then be anything. Nor does a signal that is lost, whose norm is zero.
+    The other signals are judged as if the parameters of these were known: no estimator can do
+    better.
     """
     n_items, n, k = len(factors[0].table), factors[0].table.shape[-1] // 2, len(slopes)
     tables = [factor.table for factor in factors]
@@ -244,12 +244,14 @@ def left_without_gains(
     likeness = np.tril(np.abs(whole[:, :n, :n]) / (unit[:, :, None] * unit[:, None, :]), -1)
     other = np.where(likeness.max(axis=-1) > _NEAR, likeness.argmax(axis=-1), other)
     left, size = np.empty((n_items, n * k, n * k), whole.dtype), np.empty((n_items, n * k))
+    dependent = np.zeros((n_items, n), bool)
     patterns, which = np.unique(other, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         items = np.flatnonzero(which.ravel() == number)
         if np.all(pattern == own):
             all_of_them = whole if len(items) == n_items else whole[items]
-            left[items], size[items] = _left(all_of_them, n, np.zeros((len(items), n)), pattern)
+            blur = np.zeros((len(items), n))
+            left[items], size[items], dependent[items] = _left(all_of_them, blur)
             continue
         near = np.flatnonzero(pattern != own)
         tables, scale = [], np.ones((len(items), n), whole.dtype)
@@ -266,19 +268,30 @@ def left_without_gains(
         moments = near_moments(tables, slopes, pattern)
         blur = np.sum([factor.rounding[items] for factor in factors], axis=0)
         blur = np.where(pattern == own, 0.0, blur + np.abs(scale) * blur[:, pattern]) * norm[items]
-        part, terms = _left(moments, n, blur, pattern)
         # Back from the differences: each signal is the difference plus the one that it is near to.
         back = np.broadcast_to(np.eye(n, dtype=scale.dtype), (len(items), n, n)).copy()
+        forth = back.copy()
         for u in near:
             back[:, :, u] += scale[:, u, None] * back[:, :, pattern[u]]
+            forth[:, pattern[u], u] -= scale[:, u]
+        part, terms, dependent[items] = _left(moments, blur, forth)
         back = np.einsum("xuv,ij->xuivj", back, np.eye(k)).reshape(len(items), n * k, n * k)
         left[items] = np.conj(np.swapaxes(back, -1, -2)) @ part @ back
         size[items] = np.sum(np.abs(back) * np.sqrt(terms)[:, :, None], axis=-2) ** 2
+    blind = np.repeat(dependent, k, axis=-1)
+    left[blind[:, :, None] | blind[:, None, :]] = 0.0
     return left, size
 
 
-def _left(moments: NDArray[Any], n: int, blur: Array, other: Index) -> tuple[NDArray[Any], Array]:
-    """Schur complement of the first n columns, which may be differences from ``other`` signals."""
+def _left(
+    moments: NDArray[Any], blur: Array, forth: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], Array, NDArray[np.bool_]]:
+    """Schur complement of the first U columns, of which ``blur`` (n_items, U) is rounding.
+
+    If these are differences, ``forth`` has them as columns, by the signals. Also the size of its
+    terms, and which signals are linearly dependent.
+    """
+    n = blur.shape[-1]
     norm = np.sqrt(np.abs(np.diagonal(moments, axis1=-2, axis2=-1)))
     lost = norm[:, :n] <= blur
     scale = np.where(lost, 0.0, 1 / np.where(lost, 1.0, norm[:, :n]))
@@ -289,27 +302,15 @@ def _left(moments: NDArray[Any], n: int, blur: Array, other: Index) -> tuple[NDA
     inverse = np.where(void, 0.0, 1 / np.where(void, 1.0, values))
     fit = vectors @ (inverse[..., None] * (np.conj(np.swapaxes(vectors, -1, -2)) @ cross))
     left = moments[:, n:, n:] - np.conj(np.swapaxes(cross, -1, -2)) @ fit
-    dependent = lost | (np.max(np.abs(vectors) * void[:, None, :], axis=-1) > 1e-7)
-    for u in np.flatnonzero(other != np.arange(n))[::-1]:
-        dependent[:, other[u]] |= dependent[:, u]
-    some = np.flatnonzero(np.any(dependent, axis=-1))
+    dependent = np.zeros(lost.shape, bool)
+    some = np.flatnonzero(np.any(void | lost, axis=-1))
     if len(some):
-        blind = np.repeat(dependent[some], left.shape[-1] // n, axis=-1)
-        left[some] = _unknown(left[some], norm[some, n:], blind)
-    return left, (norm[:, n:] + np.sum(np.abs(fit), axis=-2)) ** 2
-
-
-def _unknown(left: NDArray[Any], norm: Array, blind: NDArray[np.bool_]) -> NDArray[Any]:
-    """Take from all derivatives what the ``blind`` ones can imitate, and those altogether."""
-    unit = np.where(norm > 0, norm, 1.0)
-    outer = unit[:, :, None] * unit[:, None, :]
-    left = left / outer
-    values, vectors = np.linalg.eigh(left * (blind[:, :, None] & blind[:, None, :]))
-    void = values <= 32 * left.shape[-1] * _EPS
-    inverse = np.where(void, 0.0, 1 / np.where(void, 1.0, values))
-    share = np.conj(np.swapaxes(vectors, -1, -2)) @ (left * blind[:, :, None])
-    left = left - np.conj(np.swapaxes(share, -1, -2)) @ (inverse[:, :, None] * share)
-    return outer * np.where(blind[:, :, None] | blind[:, None, :], 0.0, left)
+        # Combinations of the signals that are nothing, one in each column.
+        nothing = scale[some][:, :, None] * vectors[some] * void[some][:, None, :]
+        nothing = np.concatenate([nothing, lost[some][:, :, None] * np.eye(n)], axis=-1)
+        nothing = np.abs(nothing if forth is None else forth[some] @ nothing)
+        dependent[some] = np.any(nothing > 1e-7 * nothing.max(axis=-2, keepdims=True), axis=-1)
+    return left, (norm[:, n:] + np.sum(np.abs(fit), axis=-2)) ** 2, dependent
 
 
 def without_rounding(efim: Array, terms: Array) -> Array:

@@ -161,7 +161,7 @@ def joint_efim(
     Where two echoes coincide, or are linearly dependent with others, the AP tells nothing of these
     targets. It would receive the same if one of the echoes had no gain and another had all of it,
     and the target of the first could then be anywhere. (The FIM at that very point would say more
-    than close by.)
+    than close by.) What it tells of further targets is what it would if these two were known.
 
     Where two echoes nearly coincide, the information about them in this matrix of floating-point
     numbers is known to a rounding of that about their common place. If the bound is k times that

@@ -15,6 +15,7 @@ from cfisac import fisher, geometry, scenarios
 from cfisac.arrays import UniformLinearArray
 from cfisac.limits import angle_gain, cooperative, multistatic, toa_aoa
 from cfisac.studies import Study
+from cfisac.waveforms import OFDM
 
 Array = NDArray[np.float64]
 
@@ -95,10 +96,11 @@ def _fan_efim(point: Array, scene: scenarios.MultistaticScene) -> Array:
 def _liu() -> scenarios.MonostaticScene:
     """The scene of liu, with the extended cyclic prefix: the normal one is too short for a map."""
     scene = scenarios.liu_scene(np.random.default_rng(0), 1)
-    prefix = 0.5e-3 / 12 - 1 / scene.waveform.subcarrier_spacing
-    return dataclasses.replace(
-        scene, waveform=dataclasses.replace(scene.waveform, cp_duration=prefix)
-    )
+    table = scenarios.LIU_TABLE
+    spacing = table["subcarrier_spacing"]
+    prefix = 0.5e-3 / 12 - 1 / spacing
+    frame = OFDM(table["n_subcarriers"], table["n_symbols"], spacing, prefix)
+    return dataclasses.replace(scene, waveform=frame)
 
 
 @functools.cache
