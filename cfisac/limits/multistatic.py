@@ -316,7 +316,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     """
     power = _power(scene, power)
     beta = _gains(scene, gains)
-    parameters, jacobian, _ = _paths(scene, scene.targets, scene.velocities)
+    parameters, jacobian = _paths(scene)
     n_transmitters, n_receivers, n_targets = beta.shape
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     beta = np.sqrt(n_samples) * beta * _middle_phase(scene, parameters)
@@ -457,7 +457,7 @@ def _path_by_path(
     ``covariance`` is that of each transmitter's beams (P, M_t, M_t), or None for Proposition 1,
     which takes ``own`` (P, n) instead; ``snr`` (P, R, n) is per watt.
     """
-    parameters, jacobian, rounding = _paths(scene, positions, velocities)
+    parameters, jacobian, rounding = _paths_by_way_of(scene, positions, velocities)
     if covariance is None:
         towards, spread = own, np.zeros(own.shape)
     else:
@@ -808,7 +808,12 @@ def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Fac
     return _overlap.Factor(table, rounding, near)
 
 
-def _paths(
+def _paths(scene: MultistaticScene) -> tuple[Array, Array]:
+    """Parameters (P, R, T, 4) of all paths and their derivatives by the position, (..., 4, 2)."""
+    return _paths_by_way_of(scene, scene.targets, scene.velocities)[:2]
+
+
+def _paths_by_way_of(
     scene: MultistaticScene, positions: Array, velocities: Array
 ) -> tuple[Array, Array, Array]:
     """Parameters of all paths by way of n positions, their slopes, and the rounding of the slopes.
