@@ -992,9 +992,7 @@ def test_the_longest_delay_is_the_prefix_or_the_frame():
     assert otfs.longest_delay == otfs.frame_duration
     waveforms.refuse_late(OFDM(8, 4, 15e3), "points", np.array([1.0]))
     waveforms.refuse_late(OFDM(8, 4, 15e3, 5e-6), "points", np.array([[0.0, 5e-6]]))
-    with pytest.raises(
-        ValueError, match=r"points must be so near .* of 5e-06 s; .* 6e-06 s"
-    ):
+    with pytest.raises(ValueError, match=r"points must be so near .* of 5e-06 s; .* 6e-06 s"):
         waveforms.refuse_late(OFDM(8, 4, 15e3, 5e-6), "points", np.array([1e-6, 6e-6]))
     with pytest.raises(ValueError, match=r"points must be so near .* frame"):
         waveforms.refuse_late(otfs, "points", np.array([1.0]))
