@@ -34,15 +34,13 @@ def precision(*values: ArrayLike) -> float:
 
     What came in as float32 is known to no more than that, whatever it is computed with.
     """
-    coarsest = float(np.finfo(float).eps)
+    kinds: set[Any] = {np.float64}
     for value in values:
         array = np.asarray(value)
-        if array.dtype.kind in "fc":
-            coarsest = max(coarsest, float(np.finfo(array.dtype).eps))
-        elif array.dtype.kind == "O":
-            floats = {type(each) for each in array.flat if isinstance(each, np.inexact)}
-            coarsest = max([coarsest, *(float(np.finfo(each).eps) for each in floats)])
-    return coarsest
+        objects = array.flat if array.dtype.kind == "O" else ()
+        kinds |= {type(each) for each in objects if isinstance(each, np.inexact)}
+        kinds |= {array.dtype.type} if array.dtype.kind in "fc" else set()
+    return max(float(np.finfo(kind).eps) for kind in kinds)
 
 
 def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:

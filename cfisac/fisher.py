@@ -50,10 +50,12 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     eps, jacobian = _checks.precision(jacobian), _matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
     _checks.must_broadcast(jacobian=jacobian.shape[:-2], noise_variance=noise_variance.shape[:-2])
-    if eps > _DOUBTFUL:
-        slopes = np.concatenate([jacobian.real, jacobian.imag], axis=-2)
-        return 2 / noise_variance * _sum_of_squares(slopes, eps * np.abs(slopes))
-    return 2 / noise_variance * _symmetric(np.real(_adjoint(jacobian) @ jacobian))
+    total = _symmetric(np.real(_adjoint(jacobian) @ jacobian))
+    doubtful = _lost_in_sum(total, 2 * jacobian.shape[-2]) | (eps > _DOUBTFUL)
+    if np.any(doubtful):
+        slopes = _real_rows(jacobian[doubtful])
+        total[doubtful] = _without_hidden(slopes, eps * np.abs(slopes))
+    return 2 / noise_variance * total
 
 
 def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
@@ -133,8 +135,9 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
     fit = np.linalg.solve(nuisance, _transpose(coupling))
     left = _symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
     # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
-    terms = 1 + np.sum(fit**2, axis=(-2, -1))
-    left = _without_rounding("fim", left, 8 * fim.shape[-1] * eps * terms)
+    unit = np.sqrt(1 + np.sum(fit**2, axis=-2))
+    outer = unit[..., :, None] * unit[..., None, :]
+    left = outer * _without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
     scale = scale[..., :n_keep]
     return left * (scale[..., :, None] * scale[..., None, :])
 
@@ -175,7 +178,8 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
     terms = np.sum(size * (np.abs(fim) @ size), axis=-2)
     unit = np.sqrt(np.where(terms > 0, terms, 1.0))
     outer = unit[..., :, None] * unit[..., None, :]
-    return outer * _without_rounding("fim", changed / outer, 8 * jacobian.shape[-1] * eps)
+    floor = max(8 * jacobian.shape[-1], jacobian.shape[-2]) * eps
+    return outer * _without_rounding("fim", changed / outer, floor)
 
 
 def crlb(fim: ArrayLike) -> Array:
@@ -271,13 +275,12 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
     before = np.sum(np.abs(derivatives) ** 2, axis=-2, keepdims=True)
     left = np.diagonal(spread, axis1=-2, axis2=-1)
     doubtful = np.any(before[..., 0, :] * (8 * eps / _DOUBTFUL) ** 2 > left, axis=-1)
+    doubtful |= _lost_in_sum(spread, 2 * factor.shape[-1])
     if np.any(doubtful):
+        centred = centred - column * (_adjoint(column) @ centred / energy)  # to the last digit
         size = np.abs(derivatives) + np.abs(column) * np.sqrt(before / energy)
-        rows = [
-            np.concatenate(two, axis=-2)[doubtful]
-            for two in ((centred.real, centred.imag), (size, size))
-        ]
-        spread[doubtful] = _sum_of_squares(rows[0], 4 * eps * rows[1])
+        slopes, rounding = _real_rows(centred[doubtful]), 4 * eps * size[doubtful]
+        spread[doubtful] = _without_hidden(slopes, np.concatenate([rounding] * 2, axis=-2))
     return spread / energy
 
 
@@ -317,39 +320,51 @@ def _sum_of_squares(slopes: Array, rounding: Array) -> Array:
     total = _symmetric(_transpose(slopes) @ slopes)
     noise = np.einsum("...ij,...ij->...j", rounding, rounding)
     power = np.diagonal(total, axis1=-2, axis2=-1)
+    # Elsewhere the squares of the rounding are below the rounding of the sum.
     doubtful = np.any(noise > _DOUBTFUL**2 * power, axis=-1)
-    if np.any(doubtful):  # elsewhere the squares of the rounding are below that of the sum
-        slopes, rounding = slopes[doubtful], rounding[doubtful]
-        blind = np.all(np.abs(slopes) <= rounding, axis=-2, keepdims=True)
-        slopes = np.where(blind, 0.0, slopes)
-        unit = np.sqrt(np.sum(slopes**2, axis=-2, keepdims=True))
-        unit = np.where(unit > 0, unit, 1.0)
-        slopes = _without_hidden(slopes / unit, np.where(blind, 0.0, rounding / unit)) * unit
-        slopes = np.where(blind, 0.0, slopes)
-        total[doubtful] = _symmetric(_transpose(slopes) @ slopes)
+    doubtful |= _lost_in_sum(total, slopes.shape[-2])
+    if np.any(doubtful):
+        total[doubtful] = _without_hidden(slopes[doubtful], rounding[doubtful])
     return total
 
 
+def _lost_in_sum(fim: Array, n_terms: int) -> NDArray[np.bool_]:
+    """Tell which sums are so long, and so nearly singular, that their rounding may hide it."""
+    n, floor = fim.shape[-1], n_terms * np.finfo(float).eps
+    if n_terms <= 8 * n:  # no more than what bounds take for rounding anyway
+        return np.zeros(fim.shape[:-2], dtype=bool)
+    scaled, _ = _unit_diagonal(fim)
+    try:
+        np.linalg.cholesky(scaled - floor * np.eye(n))  # faster than eigenvalues
+    except np.linalg.LinAlgError:
+        return np.linalg.eigvalsh(scaled)[..., 0] <= floor
+    return np.zeros(fim.shape[:-2], dtype=bool)
+
+
 def _without_hidden(slopes: Array, rounding: Array) -> Array:
-    """Take from the slopes every direction in which each of them is within its rounding."""
+    """``S^T S`` by its singular values, without those directions that every slope rounds away."""
     if 0 in slopes.shape:
-        return slopes
-    left, size, right = np.linalg.svd(slopes, full_matrices=False)
+        return np.zeros((*slopes.shape[:-2], slopes.shape[-1], slopes.shape[-1]))
+    blind = np.all(np.abs(slopes) <= rounding, axis=-2, keepdims=True)
+    slopes, rounding = np.where(blind, 0.0, slopes), np.where(blind, 0.0, rounding)
+    unit = np.sqrt(np.sum(slopes**2, axis=-2, keepdims=True))
+    unit = np.where(unit > 0, unit, 1.0)
+    left, size, right = np.linalg.svd(slopes / unit, full_matrices=False)
     floor = 8 * slopes.shape[-1] * np.finfo(float).eps * size[..., :1]
-    allowed = rounding @ np.abs(_transpose(right)) + floor[..., None]
+    allowed = (rounding / unit) @ np.abs(_transpose(right)) + floor[..., None]
     seen = np.any(np.abs(left) * size[..., None, :] > allowed, axis=-2)
-    return (left * np.where(seen, size, 0.0)[..., None, :]) @ right
+    root = np.where(blind, 0.0, np.where(seen, size, 0.0)[..., None] * right * unit)
+    return _symmetric(_transpose(root) @ root)
 
 
-def _without_rounding(name: str, fim: Array, floor: ArrayLike) -> Array:
-    """Set what is not above ``floor`` (...) to zero, in units that know all entries equally well.
+def _without_rounding(name: str, fim: Array, floor: float) -> Array:
+    """Set what is not above ``floor`` to zero, in units in which all entries are known to it.
 
     The directions first, the diagonal after them, each with its row and column, so that the
     matrix stays positive semidefinite; one that was not, by more than rounding, is refused.
     """
-    floor = np.asarray(floor)[..., None]
     eigenvalues, vectors = np.linalg.eigh(fim)
-    if np.any(eigenvalues < -np.maximum(floor, _NEGATIVE)):
+    if np.any(eigenvalues < -max(floor, _NEGATIVE)):
         raise ValueError(f"{name} must be positive semidefinite")
     hidden = eigenvalues <= floor
     if np.any(hidden):
@@ -404,6 +419,11 @@ def _square(name: str, value: ArrayLike) -> Array:
     if np.any(np.abs(matrix - _transpose(matrix)) > allowed):
         raise ValueError(f"{name} must be symmetric")
     return matrix
+
+
+def _real_rows(matrix: NDArray[Any]) -> Array:
+    """Real parts above imaginary parts."""
+    return np.concatenate([matrix.real, matrix.imag], axis=-2)
 
 
 def _symmetric(matrix: Array) -> Array:

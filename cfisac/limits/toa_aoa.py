@@ -6,7 +6,7 @@ each AP, and the position collects them along and across every line of sight::
 
     J = sum_l  u_l u_l^T / (c^2 var(tau_l))  +  across_l across_l^T / (d_l^2 var(phi_l)).
 
-The formulas of the source are lost in the text we worked from; these are reconstructed.
+The source's chapter prints the sum; the constants of the two variances are reconstructed.
 """
 
 import numpy as np
@@ -127,7 +127,7 @@ def position_efim(
     Returns
     -------
     (..., 2, 2)
-        J in m^-2, commit (10), reconstructed. With a clock offset the Schur complement over it:
+        J in m^-2, commit (10). With a clock offset the Schur complement over it:
         the delays count as ``sum w (u - m)(u - m)^T`` about the weighted mean m of the directions,
         plus what is known of the clock. So one AP's delay says nothing if the clock is unknown.
 
