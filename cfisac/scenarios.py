@@ -105,9 +105,9 @@ class MultistaticScene:
     ValueError
         If a shape does not fit, a number is out of range, an axis is not a unit vector, a beam is
         not Hermitian and positive semidefinite of trace one, a target stands on an access point,
-        an access point has both roles without ``full_duplex``, or the waveform has cyclic
-        prefixes and a path is longer than they are. Without prefixes any delay is accepted, also
-        one beyond the symbol up to which fan's operator (9) holds.
+        an access point has both roles without ``full_duplex``, or a path is longer than the
+        waveform's ``longest_delay``: its cyclic prefixes, if it has any, or a frame of OTFS. That
+        is beyond the symbol up to which fan's operator (9) holds.
 
     Notes
     -----
@@ -210,7 +210,7 @@ class MultistaticScene:
         for name in ("transmitters", "receivers"):
             if np.any(_distances(getattr(self, name), self.targets) == 0):
                 raise ValueError(f"targets must not stand on an access point of {name}")
-        _refuse_late_echoes(self.waveform, self.delays)
+        waveforms.refuse_late(self.waveform, "targets", self.delays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +244,7 @@ class MonostaticScene:
     ------
     ValueError
         If a shape does not fit, a number is out of range, a target stands on an access point, or
-        the waveform has cyclic prefixes and an echo takes longer than they do.
+        an echo takes longer than the waveform's ``longest_delay``.
     """
 
     aps: Array
@@ -273,7 +273,7 @@ class MonostaticScene:
         _keep(self, "mean_rcs", _cross_section(self.mean_rcs, len(self.targets)))
         if np.any(_distances(self.aps, self.targets) == 0):
             raise ValueError("targets must not stand on an access point")
-        _refuse_late_echoes(self.waveform, self.delays)
+        waveforms.refuse_late(self.waveform, "targets", self.delays)
 
     @property
     def wavelength(self) -> float:
@@ -675,15 +675,6 @@ def _points(name: str, value: ArrayLike, number: int | None = None) -> Array:
 def _refuse_other_waveforms(waveform: Any) -> None:
     if not isinstance(waveform, Waveform):
         raise ValueError(f"waveform must be an OTFS or an OFDM, got {waveform!r}")
-
-
-def _refuse_late_echoes(waveform: Waveform, delays: Array) -> None:
-    prefix = getattr(waveform, "cp_duration", 0.0)
-    if prefix > 0 and np.any(delays > prefix):
-        raise ValueError(
-            f"targets must be so near that no path exceeds the cyclic prefix of {prefix:g} s; "
-            f"the longest takes {delays.max():g} s"
-        )
 
 
 def _cross_section(mean_rcs: ArrayLike, n_targets: int) -> float | Array:

@@ -134,6 +134,11 @@ class OFDM:
         return self.n_symbols * self.symbol_period
 
     @property
+    def longest_delay(self) -> float:
+        """Largest delay that the model holds for: the CP, in s; ``inf`` if none is modelled."""
+        return self.cp_duration if self.cp_duration > 0 else np.inf
+
+    @property
     def cp_samples(self) -> int:
         """Length of one CP in samples; ``ValueError`` if that is no whole number."""
         samples = self.cp_duration * self.bandwidth
@@ -364,6 +369,11 @@ class OTFS:
         """``N T`` in seconds, without the CP."""
         return self.n_symbols * self.symbol_period
 
+    @property
+    def longest_delay(self) -> float:
+        """Largest delay that the model holds for: the frame, in s, with a CP of that length."""
+        return self.frame_duration
+
     def delay_doppler_covariance(self) -> Array:
         """Covariance of the waveform factor for (tau, nu), averaged as the module says.
 
@@ -380,7 +390,8 @@ class OTFS:
             whole is ``diag(d_33, d_44) / MN`` of fan_conf (33). For another T it is that without
             the part of d_44 that depends on the delay, ``l_tau = ceil(tau M Delta f)``:
             ``(2 pi)^2 T (T - 1 / Delta f) (l_tau / M) (1 - l_tau / M)``, which
-            :meth:`signal_factors` has.
+            :meth:`signal_factors` has and a sampled signal has not: its samples keep their times
+            whatever the delay.
         """
         of_carriers = (self.n_subcarriers**2 - 1) / 12
         of_symbols = (self.n_symbols**2 - 1) / 12
@@ -691,6 +702,36 @@ class OTFS:
                 "symbol_duration must be 1 / subcarrier_spacing for the modem and the exact "
                 f"operator, got {self.symbol_period:g} s for {self.subcarrier_spacing:g} Hz"
             )
+
+
+def refuse_late(waveform: OFDM | OTFS, name: str, delay: Array) -> None:
+    """Refuse delays beyond the model of the waveform; ``name`` is the argument they come from.
+
+    One rule for scenes, maps and bounds. A path that is later than the cyclic prefix disturbs the
+    next symbol and loses a part of itself, which no bound here counts. An OFDM without a cyclic
+    prefix, ``cp_duration=0``, is one whose prefix is not modelled: any delay will do. A frame of
+    OTFS has one prefix, which is taken to be long enough for any delay within the frame.
+
+    Parameters
+    ----------
+    waveform : OFDM or OTFS
+    name : str
+        Argument to blame.
+    delay : (...) float
+        In seconds.
+
+    Raises
+    ------
+    ValueError
+        If one is longer than ``waveform.longest_delay``.
+    """
+    limit = waveform.longest_delay
+    if np.any(delay > limit * (1 + _WHOLE)):
+        what = "cyclic prefix" if isinstance(waveform, OFDM) else "frame"
+        raise ValueError(
+            f"{name} must be so near that no path exceeds the {what} of {limit:g} s; "
+            f"the longest takes {np.max(delay):g} s"
+        )
 
 
 def _size(name: str, value: ArrayLike) -> Array:

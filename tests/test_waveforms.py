@@ -8,7 +8,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfisac import fisher
+from cfisac import fisher, waveforms
 from cfisac.waveforms import OFDM, OTFS, FlatSpectrum
 
 QUICK = settings(deadline=None, max_examples=30)
@@ -994,3 +994,16 @@ def test_modem_and_exact_operator_need_critical_symbols():
             call()
     same = OTFS(4, 3, 15e3, symbol_duration=1 / 15e3)
     np.testing.assert_array_equal(same.apply(grid, 0, 0), OTFS(4, 3, 15e3).apply(grid, 0, 0))
+
+
+def test_the_longest_delay_is_the_prefix_or_the_frame():
+    assert OFDM(8, 4, 15e3, 5e-6).longest_delay == 5e-6
+    assert OFDM(8, 4, 15e3).longest_delay == np.inf  # no prefix is modelled
+    otfs = OTFS(8, 4, 15e3)
+    assert otfs.longest_delay == otfs.frame_duration
+    waveforms.refuse_late(OFDM(8, 4, 15e3), "points", np.array([1.0]))
+    waveforms.refuse_late(OFDM(8, 4, 15e3, 5e-6), "points", np.array([[0.0, 5e-6]]))
+    with pytest.raises(ValueError, match=r"points must be so near .* of 5e-06 s; .* 6e-06 s"):
+        waveforms.refuse_late(OFDM(8, 4, 15e3, 5e-6), "points", np.array([1e-6, 6e-6]))
+    with pytest.raises(ValueError, match=r"points must be so near .* frame"):
+        waveforms.refuse_late(otfs, "points", np.array([1.0]))

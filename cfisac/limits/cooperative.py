@@ -13,11 +13,15 @@ second; all four are unknown.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.constants import speed_of_light
 
-from cfisac import _checks, fisher, geometry
+from cfisac import _checks, fisher, geometry, waveforms
+from cfisac.limits import _overlap
 from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
+
+_BLOCK = 2**14  # pairs of echoes worked on at a time: memory
 
 
 def state_efim(
@@ -73,26 +77,31 @@ def state_efim(
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, the shapes do not broadcast, or the target
-        stands on an AP.
+        If an argument is not finite or out of range, the shapes do not broadcast, the target
+        stands on an AP, or an echo that is heard takes longer than ``waveform.longest_delay``. An
+        AP too far away is left out by an SNR of zero.
     """
     n_antennas, spacing = _arrays(n_antennas, spacing)
     snr = _checks.non_negative("snr", snr)
     if not isinstance(waveform, OFDM | OTFS):
         raise ValueError(f"waveform must be OFDM or OTFS, got {waveform!r}")
-    _, jacobian = _look("position", position, "velocity", velocity, aps, carrier_frequency, axes)
+    sights, jacobian, rounding = _look(
+        "position", position, "velocity", velocity, aps, carrier_frequency, axes
+    )
     shape = _checks.must_broadcast(
         aps=jacobian.shape[:-2], n_antennas=n_antennas.shape, snr=snr.shape
     )
-    weight = np.zeros((*n_antennas.shape, 3, 3))
-    weight[..., ::2, ::2] = waveform.delay_doppler_covariance()
-    weight[..., 1, 1] = (2 * np.pi * spacing) ** 2 * (n_antennas**2 - 1) / 12
+    waveforms.refuse_late(waveform, "position", np.where(snr > 0, sights[..., 0], 0.0))
+    weight = np.empty((*n_antennas.shape, 3))
+    weight[..., ::2] = np.diagonal(waveform.delay_doppler_covariance())
+    weight[..., 1] = (2 * np.pi * spacing) ** 2 * (n_antennas**2 - 1) / 12
     total_snr = snr * n_antennas * (waveform.n_subcarriers * waveform.n_symbols)
-    weighted = (2 * total_snr)[..., None, None] * (weight @ jacobian)
-    rows = (*shape[:-1], 3 * shape[-1], 4)  # the three rows of every AP, one AP below the other
-    weighted = np.broadcast_to(weighted, (*shape, 3, 4)).reshape(rows)
-    jacobian = np.broadcast_to(jacobian, (*shape, 3, 4)).reshape(rows)
-    return _symmetric(np.swapaxes(jacobian, -1, -2) @ weighted)
+    root = np.sqrt(2 * total_snr[..., None] * weight)[..., None]
+    rows = (*shape[:-1], 3 * shape[-1], 4)  # the three slopes of every AP, one AP below the other
+    slopes, rounding = (
+        np.broadcast_to(root * each, (*shape, 3, 4)).reshape(rows) for each in (jacobian, rounding)
+    )
+    return fisher.information(slopes, rounding)
 
 
 def joint_efim(
@@ -139,17 +148,25 @@ def joint_efim(
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, the shapes do not broadcast, or a target
-        stands on an AP.
+        If an argument is not finite or out of range, the shapes do not broadcast, a target stands
+        on an AP, or an echo that is heard takes longer than the cyclic prefix of the waveform.
 
     Notes
     -----
     Nothing of size N_A N_c N_s is built: an inner product of two echoes is a product of three
-    sums, over antennas, subcarriers and symbols. An echo of amplitude zero still has its unknown
-    gain. Where two echoes are exactly equal the information is larger than close by: shifting
-    gain from one to the other then changes nothing, so not knowing it takes nothing away. Echoes
-    so close that the bound is hundreds of times that of one target alone lose their digits. A
-    target that nobody hears still costs the others up to its unknown gains: leave it out.
+    closed sums, over antennas, subcarriers and symbols. An echo of amplitude zero still has its
+    unknown gain. A target that nobody hears still costs the others up to its unknown gains: leave
+    it out.
+
+    Where two echoes coincide, or are linearly dependent with others, the AP tells nothing of these
+    targets. It would receive the same if one of the echoes had no gain and another had all of it,
+    and the target of the first could then be anywhere. (The FIM at that very point would say more
+    than close by.) What it tells of further targets is what it would if these two were known.
+
+    Where two echoes nearly coincide, the information about them in this matrix of floating-point
+    numbers is known to a rounding of that about their common place. If the bound is k times that
+    of one target alone, its relative error is of the order of ``1e-14 k^2``: ten digits for 100,
+    six for 10 000. From about 1e6 on the bound is ``inf``, as it is in the limit.
     """
     if not isinstance(waveform, OFDM):
         raise ValueError("waveform must be OFDM, whose echoes are products of three factors")
@@ -157,28 +174,37 @@ def joint_efim(
     amplitudes = _checks.finite("amplitudes", amplitudes, complex)
     if amplitudes.ndim < 2:
         raise ValueError(f"amplitudes must have shape (..., U, L), got {amplitudes.shape}")
-    echoes, jacobian = _look(
+    echoes, jacobian, _ = _look(
         "positions", positions, "velocities", velocities, aps, carrier_frequency, axes, several=True
     )
-    _checks.must_broadcast(
-        aps=jacobian.shape[:-2],
-        amplitudes=np.swapaxes(amplitudes, -1, -2).shape,
-        n_antennas=(*n_antennas.shape, 1),
+    heard = np.swapaxes(amplitudes, -1, -2)
+    shape = _checks.must_broadcast(
+        aps=jacobian.shape[:-2], amplitudes=heard.shape, n_antennas=(*n_antennas.shape, 1)
     )
-    steps = (-waveform.subcarrier_spacing, spacing, waveform.symbol_period)  # turns per unit
-    sizes = (waveform.n_subcarriers, n_antennas, waveform.n_symbols)
-    factors = [
-        _inner_products(echoes[..., i], 2 * np.pi * steps[i], np.asarray(sizes[i]))
-        for i in range(3)
-    ]
-    samples = n_antennas * (waveform.n_subcarriers * waveform.n_symbols)
-    seen = _without_gains(factors, np.swapaxes(amplitudes, -1, -2))  # (..., L, 3U, 3U)
-    n_targets = seen.shape[-1] // 3
-    seen = (2 * samples)[..., None, None] * seen
-    seen = seen.reshape(*seen.shape[:-2], n_targets, 3, n_targets, 3)
-    states = np.einsum("...luia,...luivj,...lvjb->...uavb", jacobian, seen, jacobian)
-    efim = _symmetric(states.reshape(*states.shape[:-4], 4 * n_targets, 4 * n_targets))
-    return _without_negative(efim)
+    waveforms.refuse_late(waveform, "positions", np.where(heard == 0, 0.0, echoes[..., 0]))
+    n_targets = shape[-1]
+    leading = np.broadcast_shapes(echoes.shape[:-2], n_antennas.shape)
+    antennas = np.broadcast_to(n_antennas, leading).reshape(-1, 1)
+    echoes = np.broadcast_to(echoes, (*leading, *echoes.shape[-2:])).reshape(-1, n_targets, 3)
+    left = np.empty((len(echoes), 3 * n_targets, 3 * n_targets))
+    size = np.empty((len(echoes), 3 * n_targets))
+    for start in range(0, len(echoes), step := max(1, _BLOCK // n_targets**2)):
+        block = slice(start, start + step)
+        left[block], size[block] = _left(echoes[block], antennas[block], spacing, waveform)
+    # From the parameters of each echo to the state of its target, (..., L, U, V, 4, 4).
+    left = left.reshape(*leading, n_targets, 3, n_targets, 3).swapaxes(-3, -2)
+    states = np.swapaxes(jacobian, -1, -2)[..., None, :, :] @ left @ jacobian[..., None, :, :, :]
+    root = np.sqrt(size).reshape(*leading, n_targets, 1, 3)
+    terms = (root @ np.abs(jacobian))[..., 0, :] ** 2
+    # The mean gains of two echoes, real part: how much one's derivative adds to the other's.
+    samples = 2 * n_antennas * (waveform.n_subcarriers * waveform.n_symbols)
+    heard = np.sqrt(samples)[..., None] * heard
+    pairs = heard.real[..., :, None] * heard.real[..., None, :]
+    pairs = pairs + heard.imag[..., :, None] * heard.imag[..., None, :]
+    efim = np.einsum("...luv,...luvab->...uavb", pairs, states)
+    terms = np.einsum("...lu,...lua->...ua", np.abs(heard) ** 2, terms)
+    efim = efim.reshape(*efim.shape[:-4], 4 * n_targets, 4 * n_targets)
+    return _overlap.without_rounding(efim, terms.reshape(efim.shape[:-1]))
 
 
 def position_bound(efim: ArrayLike) -> Array:
@@ -223,73 +249,22 @@ def _root_sum(efim: ArrayLike, part: slice) -> Array:
     return bound[..., 0] if bound.shape[-1] == 1 else bound
 
 
-def _inner_products(
-    values: Array, step: float, size: NDArray[np.int64]
-) -> tuple[Array, Array, Array]:
-    """Inner products of one factor for all pairs of echoes, over its energy.
-
-    The factor is ``exp(j step value k)`` at ``size`` indices k around zero, so that all of them
-    are real. For ``values`` of shape (..., L, U) returns three arrays (..., L, U, U), row u and
-    column v: ``<f_u, f_v>``, ``<f_u, f_v'>`` and ``<f_u', f_v'>``.
-    """
-    size = size[..., None]
-    index = np.arange(np.max(size))
-    slope = (step * (index - (size - 1) / 2))[..., None, None, :]
-    share = ((index < size) / size)[..., None, None, :]
-    phase = (values[..., None, :] - values[..., :, None])[..., None] * slope
-    cosine = share * np.cos(phase)
-    first = -(share * slope * np.sin(phase)).sum(-1)
-    return cosine.sum(-1), first, (slope**2 * cosine).sum(-1)
-
-
-def _without_gains(
-    factors: list[tuple[Array, Array, Array]], amplitudes: NDArray[np.complex128]
-) -> Array:
-    """What an AP learns about (delay, sine, Doppler shift) of all its echoes, gains unknown.
-
-    Takes :func:`_inner_products` of the three factors and the amplitudes (..., L, U); returns
-    (..., L, 3U, 3U), the parameters of the first echo first, over ``2 * samples``.
-    """
-    plain = [factor[0] for factor in factors]
-    gram = plain[0] * plain[1] * plain[2]  # <s_u, s_v>
-    n = gram.shape[-1]
-    cross = np.empty((*gram.shape, 3))  # <s_u, d_j s_v>
-    both = np.empty((*gram.shape[:-1], 3, n, 3))  # <d_i s_u, d_j s_v>
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        cross[..., i] = factors[i][1] * plain[j] * plain[k]
-        both[..., i, :, i] = factors[i][2] * plain[j] * plain[k]
-        both[..., i, :, j] = -factors[i][1] * factors[j][1] * plain[k]
-        both[..., j, :, i] = both[..., i, :, j]
-    # Equal echoes: gain shifted from one to the other changes nothing and takes nothing away.
-    values, vectors = np.linalg.eigh(gram)
-    unseen = values <= 32 * n * np.finfo(float).eps * values[..., -1:]
-    gram = gram + (vectors * unseen[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-    pairs = np.conj(amplitudes)[..., :, None] * amplitudes[..., None, :]
-    both = both * pairs.real[..., :, None, :, None]
-    leading = both.shape[:-4]
-    fim = np.zeros((*leading, 5 * n, 5 * n))  # over the parameters, Re gains, Im gains
-    fim[..., : 3 * n, : 3 * n] = both.reshape(*leading, 3 * n, 3 * n)
-    for k, gains in ((3, amplitudes.real), (4, amplitudes.imag)):
-        part = slice(k * n, (k + 1) * n)
-        coupling = (cross * gains[..., None, :, None]).reshape(*leading, n, 3 * n)
-        fim[..., part, part] = gram
-        fim[..., part, : 3 * n] = coupling
-        fim[..., : 3 * n, part] = np.swapaxes(coupling, -1, -2)
-    return fisher.equivalent_fim(fim, n_keep=3 * n)
-
-
-def _without_negative(efim: Array) -> Array:
-    """Set to zero the negative eigenvalues that rounding leaves where echoes nearly coincide."""
-    scale = np.sqrt(np.diagonal(efim, axis1=-2, axis2=-1))
-    scale = np.where(scale > 0, scale, 1.0)
-    outer = scale[..., :, None] * scale[..., None, :]
-    values, vectors = np.linalg.eigh(efim / outer)
-    if not np.any(values < 0):
-        return efim
-    kept = np.clip(values, 0, None)[..., None, :]
-    clipped = _symmetric((vectors * kept) @ np.swapaxes(vectors, -1, -2)) * outer
-    return np.where(np.any(values < 0, axis=-1)[..., None, None], clipped, efim)
+def _left(
+    echoes: Array, n_antennas: NDArray[np.int64], spacing: float, waveform: OFDM
+) -> tuple[Array, Array]:
+    """What is left of (delay, sine, Doppler shift) of U echoes (n, U, 3) of unit energy."""
+    factors = [
+        _overlap.progression(echoes[..., i], 2 * np.pi * turns, size)
+        for i, (turns, size) in enumerate(
+            (
+                (-waveform.subcarrier_spacing, waveform.n_subcarriers),
+                (spacing, n_antennas),
+                (waveform.symbol_period, waveform.n_symbols),
+            )
+        )
+    ]
+    left, size = _overlap.left_without_gains(factors, [[0], [1], [2]])
+    return left, size
 
 
 def _arrays(n_antennas: ArrayLike, spacing: float) -> tuple[NDArray[np.int64], float]:
@@ -309,21 +284,29 @@ def _look(
     carrier_frequency: float,
     axes: ArrayLike,
     several: bool = False,
-) -> tuple[Array, Array]:
-    """Parameters (..., L, 3) and their Jacobian (..., L, 3, 4); for several (..., L, U, 3), ..."""
-    points = [
-        _checks.points(name, value, 1 + several)
-        for name, value in ((position_name, position), (velocity_name, velocity))
-    ]
-    aps, axes = _checks.points("aps", aps, 2), _checks.finite("axes", axes)
+) -> tuple[Array, Array, Array]:
+    """Parameters (..., L, 3), their Jacobian (..., L, 3, 4) and its rounding.
+
+    For several targets (..., L, U, 3) and so on.
+    """
+    _checks.points(position_name, position, 1 + several)
+    _checks.points(velocity_name, velocity, 1 + several)
+    _checks.points("aps", aps, 2)
+    _checks.finite("axes", axes)
     _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
+    # In the types in which they came, which tell their rounding.
+    new = (..., None, slice(None), slice(None)) if several else (..., None, slice(None))
+    here, speed = np.asarray(position)[new], np.asarray(velocity)[new]
+    there, along = np.asarray(aps), np.asarray(axes)
     if several:  # (..., 1, U, 2) against (..., L, 1, 2)
-        points = [each[..., None, :, :] for each in points]
-        aps, axes = aps[..., None, :], axes[..., None, :]
-    else:
-        points = [each[..., None, :] for each in points]
-    return geometry.monostatic(points[0], points[1], aps, carrier_frequency, axes)
-
-
-def _symmetric(matrix: Array) -> Array:
-    return (matrix + np.swapaxes(matrix, -1, -2)) / 2
+        there, along = there[..., None, :], along[..., None, :]
+    sights, jacobian = geometry.monostatic(here, speed, there, carrier_frequency, along)
+    wrong = geometry.direction_rounding(here, there) + 4 * _checks.precision(speed, along)
+    distance = geometry.line_of_sight(here, there)[0]
+    turn = 2 * carrier_frequency / speed_of_light
+    size = np.zeros(jacobian.shape)  # of the terms of the Jacobian
+    size[..., 0, :2] = 2 / speed_of_light
+    size[..., 1, :2] = (2 / distance)[..., None]
+    size[..., 2, :2] = (2 * turn * np.hypot(speed[..., 0], speed[..., 1]) / distance)[..., None]
+    size[..., 2, 2:] = turn
+    return sights, jacobian, wrong[..., None, None] * size

@@ -23,21 +23,25 @@ Velocities are known. Each path is seen alone, as if no two of them overlapped i
 shift and direction; :func:`joint_efim` lets those by way of several targets overlap.
 """
 
+import functools
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
-from cfisac import _checks, fisher, geometry, propagation
+from cfisac import _checks, fisher, geometry, propagation, waveforms
+from cfisac.limits import _overlap
 from cfisac.scenarios import MultistaticScene
 from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+Index = NDArray[np.int64]
 Bound = Literal["exact", "approximate"]
 
 _BLOCK = 512  # points of a map worked on at a time, so that every temporary stays in the cache
+_PAIRS = 2**13  # pairs of paths worked on at a time: memory
 
 
 # --------------------------------------------------------------------------------- one path
@@ -108,6 +112,8 @@ def path_fim(
     delay : (...) float
         tau in seconds: 0 <= tau < T for OTFS, within the CP for OFDM. In an OTFS frame it moves
         samples from one symbol to the next, which changes this matrix but not its Schur complement.
+        For ``T Delta f`` other than one this is no longer (31), whose sums then belong to no
+        sampled signal: the samples keep the times ``n T + l / (M Delta f)`` at which they arrive.
 
     Returns
     -------
@@ -130,8 +136,21 @@ def path_fim(
     response, slope = _response(omega, covariance.shape[-1])
     columns = np.stack([response, slope], axis=-1)
     transmit = np.swapaxes(columns.conj(), -1, -2) @ covariance @ columns
-    r00, r10, r01, r11, r20, r02 = np.broadcast_arrays(*waveform.signal_factors(delay))
-    rows = [[r00, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
+    energy, r10, r01, *_ = np.broadcast_arrays(*waveform.signal_factors(delay))
+    if isinstance(waveform, OTFS):
+        # (31) takes what a delay moves into the next symbol to be T late, which it is only for
+        # T Delta f = 1: it is 1 / Delta f late, M samples.
+        gap = waveform.symbol_period - 1 / waveform.subcarrier_spacing
+        moved = np.ceil(np.round(delay * waveform.bandwidth, 9)) / waveform.n_subcarriers
+        r01 = r01 + 2j * np.pi * energy * gap * moved
+    r11 = np.conj(r10) * r01 / energy
+    r20, r02 = (
+        energy * variance + np.abs(mean) ** 2 / energy
+        for mean, variance in zip(
+            (r10, r01), np.diagonal(waveform.delay_doppler_covariance()), strict=True
+        )
+    )
+    rows = [[energy, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
     signal = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
     # Inner products of the path and its derivatives by omega_r, omega_t, tau and nu.
     r, t, s = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 2]]).T
@@ -205,7 +224,7 @@ def rms_gains(scene: MultistaticScene) -> ComplexArray:
     are optimistic: a position error bound is a convex function of the path powers, so its mean over
     fluctuating targets is larger.
     """
-    return np.sqrt(_radar_gain(scene) * _mean_rcs(scene)).astype(complex)
+    return np.sqrt(_radar_gain(scene, scene.targets) * _mean_rcs(scene)).astype(complex)
 
 
 def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArray:
@@ -214,7 +233,7 @@ def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArra
     ``beta_prt = sqrt(xi_prt) alpha_prt`` with independent ``alpha_prt ~ CN(0, sigma_rcs^2)``, which
     stay the same for the frame.
     """
-    xi = _radar_gain(scene)
+    xi = _radar_gain(scene, scene.targets)
     return np.sqrt(xi) * propagation.swerling_one(rng, _mean_rcs(scene), xi.shape)
 
 
@@ -253,22 +272,16 @@ def position_efim(
         If an argument is not finite or out of range, or the shapes do not match.
     """
     power = _power(scene, power)
-    parameters, jacobian = _paths(scene)
     if bound == "exact":
-        covariance = np.einsum("pq,pqij->pij", power, scene.beams)[:, None]
-        towards, spread = _beam_gains(parameters[:, 0, :, 1], covariance)
+        covariance: ComplexArray | None = np.einsum("pq,pqij->pij", power, scene.beams)
     elif bound == "approximate":
-        towards = power[:, : len(scene.targets)]
-        spread = np.zeros_like(towards)
+        covariance = None
     else:
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
-    delay_doppler = scene.waveform.delay_doppler_covariance()
-    per_watt = np.array([_index_variance(scene.n_antennas), *np.diagonal(delay_doppler)])
-    weight = np.empty((len(towards), 1, towards.shape[1], 4))
-    weight[..., [0, 2, 3]] = towards[:, None, :, None] * per_watt
-    weight[..., 1] = spread[:, None]
-    weight = _snr(scene, gains)[..., None] * weight
-    return np.einsum("prtk,prtki,prtkj->tij", weight, jacobian, jacobian, optimize=True)
+    own = power[:, : len(scene.targets)]
+    return _path_by_path(
+        scene, covariance, own, scene.targets, scene.velocities, _snr(scene, gains)
+    )
 
 
 def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
@@ -283,7 +296,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Parameters
     ----------
     scene : MultistaticScene
-        The targets are to be distinct.
+        Targets in one place cannot be told apart: neither has any information then.
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
     gains : (P, R, T) complex
@@ -292,7 +305,9 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Returns
     -------
     (2 T, 2 T)
-        In m^-2, over (x_1, y_1, x_2, y_2, ...). Unknown: all positions and all gains.
+        In m^-2, over (x_1, y_1, x_2, y_2, ...). Unknown: all positions and all gains. A path in a
+        null of all its beams, to rounding, tells nothing of its target but keeps its unknown gain.
+        For paths that coincide or nearly do see :func:`cfisac.limits.cooperative.joint_efim`.
 
     Raises
     ------
@@ -300,20 +315,29 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
         If an argument is not finite or out of range, or the shapes do not match.
     """
     power = _power(scene, power)
-    gains = _gains(scene, gains)
+    beta = _gains(scene, gains)
     parameters, jacobian = _paths(scene)
-    covariance = np.einsum("pq,pqij->pij", power, scene.beams)
-    signals, first, second = _cross_moments(scene, parameters, covariance)
-    # Derivatives by the positions, as inner products (p, r, t, t', coordinate, coordinate).
-    slope = np.einsum("prvtk,prtki->prvti", first, jacobian)  # <g_v, d_i g_t>
-    curve = np.einsum("prtki,prtukl,prulj->prtuij", jacobian, second, jacobian, optimize=True)
-    inverse = np.linalg.pinv(signals, rcond=1e-13, hermitian=True)
-    fit = np.einsum("prvti,prvw,prwuj->prtuij", slope.conj(), inverse, slope, optimize=True)
-    left = gains.conj()[..., :, None, None, None] * gains[..., None, :, None, None] * (curve - fit)
-    total = 2 / scene.noise_variance * np.real(left.sum(axis=(0, 1)))
-    size = 2 * len(scene.targets)
-    efim = total.transpose(0, 2, 1, 3).reshape(size, size)
-    return (efim + efim.T) / 2
+    n_transmitters, n_receivers, n_targets = beta.shape
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    beta = np.sqrt(n_samples) * beta * _middle_phase(scene, parameters)
+    beams = _beam_roots(scene, power)
+    slopes = [[0], [1], [2], [3, 4] if isinstance(scene.waveform, OTFS) else [3]]
+    total = np.zeros((n_targets, n_targets, 2, 2))
+    terms = np.zeros((n_targets, 2))
+    step = max(1, _PAIRS // (n_receivers * n_targets**2))
+    for start in range(0, n_transmitters, step):
+        block = slice(start, start + step)
+        factors, lit = _factors(scene, parameters[block], beams[block])
+        left, size = _overlap.left_without_gains(factors, slopes)
+        left = left.reshape(-1, n_targets, 4, n_targets, 4).swapaxes(2, 3)
+        by_place = jacobian[block].reshape(-1, n_targets, 4, 2)
+        left = np.swapaxes(by_place, -1, -2)[:, :, None] @ left @ by_place[:, None]
+        heard = (beta[block] * lit[:, None]).reshape(-1, n_targets)
+        total += np.einsum("nt,nu,ntuij->tuij", heard.conj(), heard, left, optimize=True).real
+        root = np.sqrt(size).reshape(-1, n_targets, 1, 4) @ np.abs(by_place)
+        terms += np.einsum("nt,nti->ti", np.abs(heard) ** 2, root[:, :, 0] ** 2)
+    efim = total.swapaxes(1, 2).reshape(2 * n_targets, 2 * n_targets)
+    return 2 / scene.noise_variance * _overlap.without_rounding(efim, terms.ravel())
 
 
 def peb(
@@ -371,7 +395,8 @@ def position_map(
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
     points : (..., 2) float
-        Positions in metres, none of them that of an access point.
+        Positions in metres, none of them that of an access point, and none so far that a path
+        would exceed ``scene.waveform.longest_delay``.
     bound : {"exact", "approximate"}
         As in :func:`position_efim`.
     target : int
@@ -395,24 +420,68 @@ def position_map(
     if not whole or target not in range(len(scene.targets)):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
     if bound == "exact":
-        covariance = np.einsum("pq,pqij->pij", power, scene.beams)
-        lags: Array | None = _lag_sums(covariance)
+        covariance: ComplexArray | None = np.einsum("pq,pqij->pij", power, scene.beams)
     elif bound == "approximate":
-        lags = None
+        covariance = None
     else:
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
+    lags = None if covariance is None else _lag_sums(covariance)
     flat = points.reshape(-1, 2)
     efim = np.empty((len(flat), 2, 2))
     for start in range(0, len(flat), _BLOCK):
         block = slice(start, start + _BLOCK)
-        efim[block] = _map_block(scene, lags, power[:, target], flat[block], target)
+        efim[block], terms = _map_block(scene, lags, power[:, target], flat[block], target)
+        # Where next to nothing is left of the sums in some direction, path by path.
+        half = (efim[block, 0, 0] - efim[block, 1, 1]) / 2
+        middle = (efim[block, 0, 0] + efim[block, 1, 1]) / 2
+        weak = middle - np.hypot(half, efim[block, 0, 1]) <= 1e-9 * terms
+        if np.any(weak):
+            where = start + np.flatnonzero(weak)
+            own = np.broadcast_to(power[:, target, None], (len(power), len(where)))
+            snr = _snr_per_square_metre(scene, flat[where]) * _mean_rcs(scene)[target]
+            velocity = scene.velocities[target]
+            efim[where] = _path_by_path(scene, covariance, own, flat[where], velocity, snr)
     return efim.reshape(*points.shape, 2)
+
+
+def _path_by_path(
+    scene: MultistaticScene,
+    covariance: ComplexArray | None,
+    own: Array,
+    positions: Array,
+    velocities: Array,
+    snr: Array,
+) -> Array:
+    """EFIMs of n positions from the slopes of all P R paths each, (n, 2, 2).
+
+    ``covariance`` is that of each transmitter's beams (P, M_t, M_t), or None for Proposition 1,
+    which takes ``own`` (P, n) instead; ``snr`` (P, R, n) is per watt.
+    """
+    parameters, jacobian, rounding = _paths_by_way_of(scene, positions, velocities)
+    if covariance is None:
+        towards, spread = own, np.zeros(own.shape)
+    else:
+        towards, spread = _beam_gains(parameters[:, 0, :, 1], covariance[:, None])
+    delay_doppler = scene.waveform.delay_doppler_covariance()
+    per_watt = np.array([_index_variance(scene.n_antennas), *np.diagonal(delay_doppler)])
+    weight = np.empty((*snr.shape, 4))
+    weight[..., [0, 2, 3]] = towards[:, None, :, None] * per_watt
+    weight[..., 1] = spread[:, None]
+    root = np.sqrt(snr[..., None] * weight)[..., None]
+    slopes, rounding = (
+        np.moveaxis(root * each, 2, 0).reshape(len(positions), -1, 2)
+        for each in (jacobian, rounding)
+    )
+    return fisher.information(slopes, rounding)
 
 
 def _map_block(
     scene: MultistaticScene, lags: Array | None, own: Array, points: Array, target: int
-) -> Array:
-    """EFIMs of one block of points; ``own`` is each transmitter's power in the target's beam."""
+) -> tuple[Array, Array]:
+    """EFIMs of one block of points, and the size (n,) of the terms they are sums of.
+
+    ``own`` is each transmitter's power in the target's beam.
+    """
     velocity, kappa = scene.velocities[target], 2 * np.pi * scene.spacing
     turn = scene.carrier_frequency / speed_of_light
     v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance())
@@ -426,25 +495,34 @@ def _map_block(
         towards, spread = own[:, None] * near, np.zeros_like(near)
     else:
         towards, spread = (each * near for each in _beam_polynomials(lags, steer))
-    spread *= (slope / far) ** 2
+    spread *= near
     # From the receivers, (R, n).
     back, r_x, r_y = _sight(points, scene.receivers)
     sway = _projections(scene.receive_axes, r_x, r_y, kappa)[1] / back
     fade = _projections(velocity[None], r_x, r_y, turn)[1] / back
     weight = 1 / back**2
+    longest = (far.max(axis=0) + back.max(axis=0)) / speed_of_light
+    waveforms.refuse_late(scene.waveform, "points", longest)
     # Sums over transmitters and over receivers; J1, J2 and J4 point along (-u_y, u_x).
     all_t, all_r = towards.sum(axis=0), weight.sum(axis=0)
-    angle = weight * sway**2 * _index_variance(scene.n_antennas)
-    efim = all_t * _square_sum(angle, r_y, -r_x) + all_r * _square_sum(spread, u_y, -u_x)
+    v_omega = _index_variance(scene.n_antennas)
+    angle = weight * sway**2 * v_omega
+    efim = all_t * _square_sum(angle, r_y, -r_x)
+    efim += all_r * _square_sum(spread * slope**2, u_y, -u_x)
     sent, heard = (towards, u_x, u_y), (weight, r_x, r_y)
     efim += v_tau * _outer_of_sums(sent, heard, all_t, all_r)
     turned = (towards, -drift * u_y, drift * u_x), (weight, -fade * r_y, fade * r_x)
     efim += v_nu * _outer_of_sums(*turned, all_t, all_r)
+    # What they would be if nothing cancelled, neither in the slopes nor in the sums.
+    fast = 2 * v_nu * turn**2 * (velocity @ velocity)
+    terms = all_t * np.sum(weight * (kappa**2 * v_omega + fast) / back**2, axis=0)
+    terms += all_r * np.sum((kappa**2 * spread + fast * towards / far**2), axis=0)
+    terms += 4 * v_tau * all_t * all_r
     wavelength = speed_of_light / scene.carrier_frequency
     per_area = propagation.radar_gain(1.0, 1.0, wavelength, scene.transmit_gain, scene.receive_gain)
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    efim *= 2 * n_samples * per_area * _mean_rcs(scene)[target] / scene.noise_variance
-    return np.moveaxis(efim, -1, 0)
+    scale = 2 * n_samples * per_area * _mean_rcs(scene)[target] / scene.noise_variance
+    return np.moveaxis(scale * efim, -1, 0), scale * terms
 
 
 def _sight(points: Array, anchors: Array) -> tuple[Array, Array, Array]:
@@ -515,10 +593,15 @@ def _beam_polynomials(lags: Array, omega: Array) -> tuple[Array, Array]:
             if k != 4:  # sin 2 is the one that starts from 0
                 basis[:, k] -= basis[:, max(k - 4, 0)]
     power, real, imag, square = np.moveaxis(lags @ basis, 1, 0)
-    power = np.maximum(power, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = square - (real**2 + imag**2) / power
-    return power, np.where(power > 0, np.maximum(spread, 0.0), 0.0)
+    # Each polynomial is known to a few roundings of its coefficients.
+    off = 8 * np.finfo(float).eps * np.abs(lags).sum(axis=-1)[..., None]
+    heard = power > off[:, 0]
+    power = np.where(heard, power, 0.0)
+    below = np.where(heard, power, 1.0)
+    hidden = (real**2 + imag**2) / below
+    spread = square - hidden
+    slack = 2 * np.sqrt(hidden / below) * (off[:, 1] + off[:, 2]) + hidden / below * off[:, 0]
+    return power, np.where(heard & (spread > off[:, 3] + slack), spread, 0.0)
 
 
 # ----------------------------------------------------------------------------------- helpers
@@ -534,13 +617,20 @@ def _response(omega: Array, n_antennas: int) -> tuple[ComplexArray, ComplexArray
 def _beam_gains(omega: Array, covariance: ComplexArray) -> tuple[Array, Array]:
     response, slope = _response(omega, covariance.shape[-1])
     seen = _apply(covariance, response)
-    power = np.maximum(np.sum(response.conj() * seen, axis=-1).real, 0.0)
+    power = _above(np.sum(response.conj() * seen, axis=-1).real, covariance, response)
     # The share of the derivative that the gain hides is taken off before squaring.
     hidden = np.sum(seen.conj() * slope, axis=-1)
     share = np.divide(hidden, power, where=power > 0, out=np.zeros_like(hidden))
     rest = slope - share[..., None] * response
     spread = np.sum(rest.conj() * _apply(covariance, rest), axis=-1).real
-    return power, np.where(power > 0, np.maximum(spread, 0.0), 0.0)
+    return power, np.where(power > 0, _above(spread, covariance, rest), 0.0)
+
+
+def _above(square: Array, covariance: ComplexArray, vector: ComplexArray) -> Array:
+    """``vector^H V vector``, or 0 where that is but the rounding of its terms (in a null)."""
+    size = np.abs(vector)
+    terms = np.sum(size * _apply(np.abs(covariance), size), axis=-1)
+    return np.where(square > 8 * np.finfo(float).eps * terms, square, 0.0)
 
 
 def _apply(matrix: ComplexArray, vector: ComplexArray) -> ComplexArray:
@@ -556,106 +646,213 @@ def _index_variance(n_antennas: int) -> float:
     return (n_antennas**2 - 1) / 12
 
 
-def _cross_moments(
-    scene: MultistaticScene, parameters: Array, covariance: ComplexArray
-) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
-    """Inner products of the paths of one transmitter to one receiver, mean over the symbols.
+def _beam_roots(scene: MultistaticScene, power: Array) -> ComplexArray:
+    """``S`` with ``S^H S = V`` for each transmitter, (P, beams times rank, M_t).
 
-    With g_t the path by way of target t and unit gain: ``<g_t, g_u>`` (P, R, T, T),
-    ``<g_t, d_k g_u>`` and ``<d_k g_t, d_l g_u>``, for k and l of (omega_r, omega_t, tau, nu). From
-    each derivative a multiple of g itself is left out, which an unknown gain hides: indices,
-    subcarriers and times are counted from their means.
+    Each beam has its own rows, so that a weak one is not lost in the rounding of a strong one.
     """
+    root = np.sqrt(power)[..., None, None] * _unit_roots(scene)
+    return root.reshape(len(power), -1, scene.n_antennas)
+
+
+@functools.lru_cache(maxsize=4)
+def _unit_roots(scene: MultistaticScene) -> ComplexArray:
+    """Roots of the beams of a scene, (P, B, rank, M_t); kept, as nothing else takes so long."""
+    values, vectors = np.linalg.eigh(scene.beams)
+    real = values > 4 * scene.n_antennas * np.finfo(float).eps
+    rank = max(1, int(real.sum(axis=-1).max()))
+    root = vectors * np.sqrt(np.where(real, values, 0.0))[..., None, :]
+    adjoint: ComplexArray = np.conj(np.swapaxes(root[..., -rank:], -1, -2))
+    adjoint.setflags(write=False)
+    return adjoint
+
+
+def _middle_phase(scene: MultistaticScene, parameters: Array) -> ComplexArray:
+    """Phase of each path in the middle of antennas, subcarriers and time, (P, R, T)."""
     omega_r, omega_t, delay, doppler = np.moveaxis(parameters, -1, 0)
-    waveform, index = scene.waveform, np.arange(scene.n_antennas)
-    carriers = 2 * np.pi * waveform.subcarrier_spacing * np.arange(waveform.n_subcarriers)
-    response = _response(omega_t[:, 0], scene.n_antennas)[0]
-    pair = np.stack([response, 1j * (index - index.mean()) * response])  # (2, P, T, M_t)
-    sent = np.einsum("aptm,pmn,bpun->abptu", pair.conj(), covariance, pair, optimize=True)
-    factors = [
-        _from_powers(_power_sums(index, _apart(omega_r)) / len(index)),
-        sent[:, :, :, None],
-        _from_powers(_power_sums(-carriers, _apart(delay)) / len(carriers)),
-        _from_powers(_time_sums(waveform, delay, _apart(doppler))),
-    ]
+    waveform, middle = scene.waveform, (scene.n_antennas - 1) / 2
+    phase = middle * (omega_r + omega_t)
+    carrier = waveform.subcarrier_spacing * (waveform.n_subcarriers - 1) / 2
+    time = waveform.symbol_period * (waveform.n_symbols - 1) / 2
     if isinstance(waveform, OTFS):  # its Doppler shift turns the delayed signal
-        start = np.exp(-2j * np.pi * _apart(delay * doppler))
-        factors[0] = factors[0] * start
-
-    def product(k: int, m: int) -> ComplexArray:  # -1 is no derivative
-        tables = (factor[int(k == f), int(m == f)] for f, factor in enumerate(factors))
-        return np.prod(np.broadcast_arrays(*tables), axis=0)
-
-    first = np.stack([product(-1, m) for m in range(4)], axis=-1)
-    second = np.stack([product(k, m) for k in range(4) for m in range(4)], axis=-1)
-    return product(-1, -1), first, second.reshape(*first.shape, 4)
+        time = time + waveform.sample_period * (waveform.n_subcarriers - 1) / 2 - delay
+    return np.exp(1j * (phase + 2 * np.pi * (time * doppler - carrier * delay)))
 
 
-def _apart(value: Array) -> Array:
-    """Differences ``value_u - value_t`` of the last axis, (..., t, u)."""
-    return value[..., None, :] - value[..., :, None]
+def _factors(
+    scene: MultistaticScene, parameters: Array, beams: ComplexArray
+) -> tuple[list[_overlap.Factor], NDArray[np.bool_]]:
+    """Factors of all paths (P, R, T, 4) of some transmitters; one item for each pair P, R.
 
-
-def _power_sums(field: NDArray[Any], apart: Array, mask: Any = 1.0) -> ComplexArray:
-    """``sum_i (x_i - mean)^k exp(j x_i apart)`` for k = 0, 1, 2, (3, ...)."""
-    turned = np.exp(1j * apart[..., None] * field) * mask
-    centred = field - field.mean()
-    return np.stack([np.sum(turned * centred**k, axis=-1) for k in range(3)])
-
-
-def _from_powers(sums: ComplexArray) -> ComplexArray:
-    """``<d^a g, d^b g'>`` for a, b = 0, 1 from power sums of the phases' slopes, (2, 2, ...)."""
-    return np.stack([np.stack([sums[0], 1j * sums[1]]), np.stack([-1j * sums[1], sums[2]])])
-
-
-def _time_sums(waveform: OTFS | OFDM, delay: Array, apart: Array) -> ComplexArray:
-    """Power sums of the sample times, 2 pi t, over the samples that both paths keep in step.
-
-    A sample of an OTFS frame that a delay has moved into the next symbol carries other symbols
-    than one that another path, not so late, has left where it was.
+    Also which targets each transmitter illuminates, (P, T).
     """
-    symbols = 2 * np.pi * waveform.symbol_period * np.arange(waveform.n_symbols)
-    coarse = _power_sums(symbols, apart)
-    if isinstance(waveform, OFDM):
-        return coarse * waveform.n_subcarriers
-    bins = np.arange(waveform.n_subcarriers)
-    late = np.round(delay * waveform.bandwidth, 9)[..., None]
-    symbol = np.floor((bins - late) / waveform.n_subcarriers)
-    together = symbol[..., None, :, :] == symbol[..., :, None, :]
-    fine = _power_sums(2 * np.pi * waveform.sample_period * bins, apart, together)
-    return np.stack(
-        [
-            coarse[0] * fine[0],
-            coarse[1] * fine[0] + coarse[0] * fine[1],
-            coarse[2] * fine[0] + 2 * coarse[1] * fine[1] + coarse[0] * fine[2],
-        ]
-    )
+    n_receivers, n_targets = parameters.shape[1:3]
+    omega_r, _, delay, doppler = np.moveaxis(parameters.reshape(-1, n_targets, 4), -1, 0)
+    waveform = scene.waveform
+    transmit, lit = _transmit(parameters[:, 0, :, 1], beams, n_receivers)
+    factors = [
+        _overlap.progression(omega_r, 1.0, scene.n_antennas),
+        transmit,
+        _overlap.progression(
+            delay, -2 * np.pi * waveform.subcarrier_spacing, waveform.n_subcarriers
+        ),
+        _overlap.progression(doppler, 2 * np.pi * waveform.symbol_period, waveform.n_symbols),
+    ]
+    if isinstance(waveform, OTFS):
+        factors.append(_within_symbol(waveform, delay, doppler))
+    return factors, lit
+
+
+def _transmit(
+    omega: Array, beams: ComplexArray, n_receivers: int
+) -> tuple[_overlap.Factor, NDArray[np.bool_]]:
+    """What the beams send towards the targets (P, T), ``S a``, and whether they send anything.
+
+    The same for all receivers.
+    """
+    n_antennas = beams.shape[-1]
+    index = np.arange(n_antennas) - (n_antennas - 1) / 2
+
+    def sent(response: ComplexArray, which: Any = slice(None)) -> ComplexArray:
+        return response @ np.swapaxes(beams[which], -1, -2)
+
+    response = np.exp(1j * omega[..., None] * index) / np.sqrt(n_antennas)
+    signal, slope = sent(response), sent(1j * index * response)
+    loud = np.sqrt(np.sum(np.abs(beams) ** 2, axis=(-2, -1)))[:, None]
+    norm, eps = np.linalg.norm(signal, axis=-1), np.finfo(float).eps
+    # In a null of all beams to rounding: as if the target stood a rounding beside it. Nothing is
+    # learnt of it, but what little comes back may still be part of what is heard of the others.
+    lost = norm <= (least := 8 * eps * loud)
+    steep = np.linalg.norm(slope, axis=-1)
+    beside = slope * (least / np.where(steep > 0, steep, 1.0))[..., None]
+    signal = np.where(lost[..., None], beside, signal)
+    norm = np.maximum(norm, least)
+    # Near a null the slope is far larger than the signal, and most of it hidden by the gain.
+    share = np.sum(signal.conj() * slope, axis=-1) / np.where(norm > 0, norm, 1.0) ** 2
+    slope = slope - share[..., None] * signal
+    rounding = 4 * eps * (1 + np.abs(omega) * n_antennas / 2) * loud
+    rounding = rounding / np.where(norm > 0, norm, 1.0)
+    both = np.concatenate([signal, slope], axis=1)
+    table = both.conj() @ np.swapaxes(both, -1, -2)
+
+    def near(
+        items: Index, some: Index, others: Index
+    ) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
+        p = items // n_receivers
+        middle, half = ((omega[p][:, some] + s * omega[p][:, others]) / 2 for s in (1, -1))
+        apart = 2j * np.sin(half[..., None] * index) * np.exp(1j * middle[..., None] * index)
+        moved, second = sent(apart / np.sqrt(n_antennas), p), signal[p][:, others]
+        # The scale that fits best, less one: whatever the beams, a scale is hidden by the gain.
+        energy = np.sum(np.abs(second) ** 2, axis=-1)
+        more = np.sum(second.conj() * moved, axis=-1) / np.where(energy > 0, energy, 1.0)
+        scale = 1 + more
+        copy, copy_slope = (scale[..., None] * each[p][:, others] for each in (signal, slope))
+        moved = moved - more[..., None] * second
+        close = [copy, copy_slope, moved, slope[p][:, some] - copy_slope]
+        return both[p], np.concatenate(close, axis=1), scale
+
+    table, rounding = (np.repeat(each, n_receivers, axis=0) for each in (table, rounding))
+    return _overlap.Factor(table, rounding, near), ~lost
+
+
+def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Factor:
+    """The Doppler shift's turns from sample to sample within the symbols of an OTFS frame.
+
+    A sample that a delay has moved into the next symbol carries other symbols than one that
+    another path, not so late, has left where it was: the two do not correlate.
+    """
+    m, step = waveform.n_subcarriers, 2 * np.pi * waveform.sample_period
+    late = np.round(delay * waveform.bandwidth, 9)
+    symbol = np.floor(late / m)  # of the frame, by which all samples are late
+    moved = np.ceil(late - m * symbol)  # samples that are late by one more
+    first, second = np.triu_indices(delay.shape[-1])
+    few, many = (pick(moved[:, first], moved[:, second]) for pick in (np.minimum, np.maximum))
+    apart = symbol[:, second] - symbol[:, first]
+    more = np.sign(moved[:, first] - moved[:, second])  # 1 where the first is moved further
+    turn = step * (doppler[:, second] - doppler[:, first])
+    same, across = apart == 0, (apart == more) & (more != 0)
+    sums = np.zeros((3, *turn.shape), dtype=complex)
+    for start, stop, together in ((0.0, few, same), (few, many, across), (many, float(m), same)):
+        number = np.where(together, stop - start, 0.0)
+        mean, slope, bend = _overlap.geometric_sums(turn, np.maximum(number, 1.0))
+        middle = (start + stop - m) / 2
+        share = number / m * np.exp(1j * turn * middle)
+        sums += share * np.stack(
+            [mean, middle * mean - 1j * slope, middle**2 * mean - 2j * middle * slope - bend]
+        )
+    n = delay.shape[-1]
+    table = _overlap.hermitian(n, sums[0], 1j * step * sums[1], step**2 * sums[2])
+
+    def near(items: Index, some: Index, others: Index) -> tuple[ComplexArray, ComplexArray, Array]:
+        bins = np.arange(m)
+        k, share = step * (bins - (m - 1) / 2), 1 / np.sqrt(m)
+        own = doppler[items][..., None]
+        sent_with = symbol[items][..., None] + (bins < moved[items][..., None])
+        classes = np.unique(sent_with)[:, None]  # one after the other: they do not correlate
+        where = sent_with[..., None, :] == classes
+        signal = share * np.exp(1j * own * k)[..., None, :] * where
+        middle, half = ((own[:, some] + s * own[:, others]) / 2 for s in (1, -1))
+        apart = 2j * share * (np.sin(half * k) * np.exp(1j * middle * k))[..., None, :]
+        alike = where[:, some] & where[:, others]
+        apart = np.where(alike, apart, signal[:, some] - signal[:, others])
+        plain, turned = [signal, 1j * k * signal], 1j * k * signal[:, others]
+        close = [signal[:, others], turned, apart, 1j * k * apart]
+        size = len(items), -1, m * len(classes)
+        return (
+            np.concatenate(plain, axis=1).reshape(size),
+            np.concatenate(close, axis=1).reshape(size),
+            np.ones((len(items), len(some))),
+        )
+
+    rounding = 4 * np.finfo(float).eps * (1 + np.abs(step * doppler) * m / 2)
+    return _overlap.Factor(table, rounding, near)
 
 
 def _paths(scene: MultistaticScene) -> tuple[Array, Array]:
     """Parameters (P, R, T, 4) of all paths and their derivatives by the position, (..., 4, 2)."""
+    return _paths_by_way_of(scene, scene.targets, scene.velocities)[:2]
+
+
+def _paths_by_way_of(
+    scene: MultistaticScene, positions: Array, velocities: Array
+) -> tuple[Array, Array, Array]:
+    """Parameters of all paths by way of n positions, their slopes, and the rounding of the slopes.
+
+    (P, R, n, 4), (P, R, n, 4, 2) over the position, and the same: how far the slopes may be off
+    because places are rounded.
+    """
+    places = scene.transmitters[:, None, None], scene.receivers[:, None]
     parameters, jacobian = geometry.bistatic(
-        scene.targets,
-        scene.velocities,
-        scene.transmitters[:, None, None],
-        scene.receivers[:, None],
+        positions,
+        velocities,
+        *places,
         scene.transmit_axes[:, None, None],
         scene.receive_axes[:, None],
         scene.carrier_frequency,
         scene.spacing,
     )
-    return parameters, jacobian[..., :2]
+    eps = np.finfo(float).eps
+    wrong_t, wrong_r = (geometry.direction_rounding(positions, each) + 4 * eps for each in places)
+    far, back = (geometry.line_of_sight(positions, each)[0] for each in places)
+    speed = np.linalg.norm(velocities, axis=-1) * scene.carrier_frequency / speed_of_light
+    kappa = 2 * np.pi * scene.spacing
+    rounding = np.empty(parameters.shape)
+    rounding[..., 0] = 2 * kappa * wrong_r / back
+    rounding[..., 1] = 2 * kappa * wrong_t / far
+    rounding[..., 2] = (wrong_t + wrong_r) / speed_of_light
+    rounding[..., 3] = 2 * speed * (wrong_t / far + wrong_r / back)
+    return parameters, jacobian[..., :2], np.repeat(rounding[..., None], 2, axis=-1)
 
 
 def _mean_rcs(scene: MultistaticScene) -> Array:
     return np.broadcast_to(np.asarray(scene.mean_rcs, dtype=float), len(scene.targets))
 
 
-def _radar_gain(scene: MultistaticScene) -> Array:
-    """Radar equation of every path, (P, R, T)."""
+def _radar_gain(scene: MultistaticScene, points: Array) -> Array:
+    """Radar equation of every path by way of points (n, 2), (P, R, n)."""
     return propagation.radar_gain(
-        np.linalg.norm(scene.targets - scene.transmitters[:, None, None], axis=-1),
-        np.linalg.norm(scene.targets - scene.receivers[:, None], axis=-1),
+        np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
+        np.linalg.norm(points - scene.receivers[:, None], axis=-1),
         speed_of_light / scene.carrier_frequency,
         scene.transmit_gain,
         scene.receive_gain,
@@ -665,11 +862,15 @@ def _radar_gain(scene: MultistaticScene) -> Array:
 def _snr(scene: MultistaticScene, gains: ArrayLike | None) -> Array:
     """``2 |beta|^2 M N / sigma^2`` of every path, per watt of beam power."""
     if gains is None:
-        square = _radar_gain(scene) * _mean_rcs(scene)
-    else:
-        square = np.abs(_gains(scene, gains)) ** 2
+        return _snr_per_square_metre(scene, scene.targets) * _mean_rcs(scene)
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    return 2 * n_samples * square / scene.noise_variance
+    return 2 * n_samples * np.abs(_gains(scene, gains)) ** 2 / scene.noise_variance
+
+
+def _snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
+    """The same for targets of 1 m^2 at points (n, 2), (P, R, n)."""
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    return 2 * n_samples * _radar_gain(scene, points) / scene.noise_variance
 
 
 def _gains(scene: MultistaticScene, gains: ArrayLike) -> ComplexArray:

@@ -1,6 +1,7 @@
 """fan's bounds: SymPy identities, brute force, limits, invariances, Monte Carlo, bad input."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.constants import speed_of_light
 
 from cfisac import fisher
-from cfisac.limits import multistatic
+from cfisac.limits import _overlap, multistatic
 from cfisac.scenarios import MultistaticScene, equal_power, fan_scene, sensing_beams
 from cfisac.waveforms import OFDM, OTFS
 
@@ -655,6 +656,241 @@ def test_bound_at_the_mean_radar_cross_section_is_optimistic():
         assert np.all(drawn.mean(axis=0) > flat - 5 * error)
         ratios.extend(drawn.mean(axis=0) / flat)
     assert 1.01 < np.mean(ratios) < 1.08
+
+
+# --------------------------------------------------------- nulls, near targets, late paths
+
+
+def null_scene(depth):
+    """Two targets; all beams are for the second, with a null at the first but for ``depth``."""
+    transmitters, targets = np.array([[0.0, 0], [120, 0]]), np.array([[40.0, 70], [75, 60]])
+    axes, size, beams = np.array([[1.0, 0], [0.6, 0.8]]), 8, []
+    for place, axis in zip(transmitters, axes, strict=True):
+        offset = targets - place
+        omega = np.pi * offset @ axis / np.linalg.norm(offset, axis=1)
+        lost, lit = (array_response(each, size) for each in omega)
+        beam = lit - lost * np.vdot(lost, lit)
+        beam = beam / np.linalg.norm(beam) + depth * lost
+        beam = beam / np.linalg.norm(beam)
+        beams.append([np.outer(beam, beam.conj())] * 2)
+    return MultistaticScene(
+        transmitters=transmitters, receivers=np.array([[60.0, -20], [-30, 40]]),
+        transmit_axes=axes, receive_axes=axes, targets=targets,
+        velocities=np.array([[5.0, 3], [2, -8]]), n_antennas=size, beams=np.array(beams),
+        waveform=OTFS(16, 16, 1e6), carrier_frequency=1e10, noise_variance=1e-9, mean_rcs=1.0,
+    )  # fmt: skip
+
+
+def test_a_target_in_a_null_does_not_change_the_bound_of_another():
+    """Down to 260 dB below the other; its own bound grows as its amplitude falls."""
+    gains = multistatic.draw_gains(null_scene(1e-3), np.random.default_rng(0))
+    expected = multistatic.peb(null_scene(1e-3), 0.5, "joint", gains)
+    for depth in 10.0 ** -np.arange(4, 14):
+        peb = multistatic.peb(null_scene(depth), 0.5, "joint", gains)
+        assert peb[1] == pytest.approx(expected[1], rel=1e-4)
+        assert peb[0] * depth == pytest.approx(expected[0] * 1e-3, rel=0.05)
+        alone = multistatic.peb(null_scene(depth), 0.5, gains=gains)
+        shallow = multistatic.peb(null_scene(1e-3), 0.5, gains=gains)
+        assert alone[0] * depth > shallow[0] * 1e-3 * 0.99  # inf from 150 dB on
+    dark = multistatic.peb(null_scene(0.0), 0.5, "joint", gains)
+    assert np.isinf(dark[0])
+    alone = multistatic.peb(null_scene(0.0), 0.5, gains=gains)
+    assert np.isinf(alone[0])
+    assert alone[1] < dark[1] <= expected[1] * (1 + 1e-4)  # an unknown gain costs the other, still
+
+
+@pytest.mark.parametrize("depth", [1e-5, 1e-6, 1e-7, 1e-9, 0.0])
+def test_a_single_beam_has_no_spread_near_its_null(depth):
+    """Nor do its trigonometric polynomials: what is left there is rounding."""
+    scene = null_scene(depth)
+    power, spread = multistatic.beam_gains(null_angle(scene), scene.beams[0, 0])
+    assert spread == 0
+    assert power == pytest.approx(depth**2, rel=1e-2, abs=1e-15)
+    by_sums = multistatic._beam_polynomials(
+        multistatic._lag_sums(scene.beams[:1, 0]), np.array([[null_angle(scene)]])
+    )
+    assert by_sums[1][0, 0] == 0
+    assert by_sums[0][0, 0] == pytest.approx(power, abs=1e-14)
+
+
+def null_angle(scene):
+    offset = scene.targets[0] - scene.transmitters[0]
+    return np.pi * offset @ scene.transmit_axes[0] / np.linalg.norm(offset)
+
+
+@pytest.mark.parametrize("waveform", [*SMALL_FRAMES, OTFS(5, 12, 4e6), OFDM(4, 3, 8e6, 2e-6)])
+def test_differences_of_near_paths_and_tables_of_all_paths_agree(waveform, monkeypatch):
+    """Three targets within 3 m, both ways: each path a difference from an earlier one, or none."""
+    for seed in range(3):
+        small = small_scene(seed, waveform, n_targets=3, apart=3.0)
+        efims = []
+        for near in (0.0, 2.0):
+            monkeypatch.setattr(_overlap, "_NEAR", near)
+            efims.append(multistatic.joint_efim(small.scene, small.power, small.gains))
+        alone = multistatic.position_efim(small.scene, small.power, gains=small.gains)
+        scale = np.sqrt(np.diagonal(alone, axis1=1, axis2=2).ravel())
+        np.testing.assert_allclose(
+            efims[0] / np.outer(scale, scale), efims[1] / np.outer(scale, scale), atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("waveform", [OTFS(16, 16, 1e6), OFDM(16, 16, 1e6)])
+def test_the_bound_of_near_targets_grows_to_infinity(waveform):
+    """The closer, the larger, in proportion to 1 / gap; the same place: inf."""
+    scene = replace(null_scene(0.3), waveform=waveform)
+    gains, gaps = multistatic.draw_gains(scene, np.random.default_rng(1)), 10.0 ** -np.arange(5)
+    peb = []
+    for gap in gaps:
+        targets = scene.targets[0] + np.array([[0.0, 0], [0.6 * gap, 0.8 * gap]])
+        near = replace(scene, targets=targets, velocities=scene.velocities[[0, 0]])
+        peb.append(multistatic.peb(near, 0.5, "joint", gains))
+    ratio = np.array(peb)[1:] / np.array(peb)[:-1]
+    np.testing.assert_allclose(ratio[1:], 10, rtol=0.05)
+    same = replace(scene, targets=scene.targets[[0, 0]], velocities=scene.velocities[[0, 0]])
+    assert np.all(np.isinf(multistatic.peb(same, 0.5, "joint", gains)))
+
+
+@pytest.mark.parametrize("duration", [0.8, 1.0, 1.25, 3.0])
+@pytest.mark.parametrize("late", [0.3, 2.5, 6.7])
+def test_path_efim_is_the_schur_complement_for_every_symbol_duration(duration, late):
+    """Samples of the waveform at the times n T + l / (M Delta f), summed by brute force.
+
+    Symbols are independent, so the mean over them is a sum over samples and subcarriers; a sample
+    belongs to the symbol that was sent when it left. With T shorter than a delay it may be any.
+    """
+    m, n, spacing = 8, 3, 1e6
+    frame = OTFS(m, n, spacing, duration / spacing)
+    arrival = (np.arange(n)[:, None] * frame.symbol_period + np.arange(m) / frame.bandwidth).ravel()
+    carrier = 2 * np.pi * spacing * np.arange(m)
+    delay, doppler = late / frame.bandwidth, 3e4
+
+    def samples(theta):
+        tau, nu = theta
+        sent = arrival - tau
+        turn = 2 * np.pi * nu * sent[:, None] + carrier * sent[:, None]
+        return (np.exp(1j * turn) / np.sqrt(m)).ravel()
+
+    step = np.array([1e-3 / frame.bandwidth, 1e-3 / frame.frame_duration])
+    slopes = derivative(samples, np.array([delay, doppler]), step)
+    here = samples([delay, doppler])
+    gain, power = 0.6 - 0.3j, 2.0
+    jacobian = np.concatenate([gain * slopes, here[:, None], 1j * here[:, None]], axis=1)
+    brute = fisher.equivalent_fim(power * fisher.gaussian_fim(jacobian, 0.7), 2)
+    path = gain, 0.2, power * np.ones((1, 1)), frame, 0.7, 1
+    assert_matrices_close(multistatic.path_efim(*path)[2:, 2:], brute, rtol=1e-8)
+    if delay < frame.symbol_period:
+        full = multistatic.path_fim(*path, delay=delay)
+        assert_matrices_close(fisher.equivalent_fim(full[2:, 2:], 2), brute, rtol=1e-8)
+
+
+def test_points_beyond_the_longest_delay_are_refused_as_targets_are():
+    scene = table_scene(1, n_aps=4, n_users=1, n_antennas=2)
+    for waveform, what in (
+        (OFDM(16, 16, 1e6, 2e-6), "cyclic prefix of 2e-06 s"),
+        (OTFS(16, 4, 2e6), "frame of 2e-06 s"),
+    ):
+        late = replace(scene, waveform=waveform)
+        multistatic.position_map(late, 1.0, late.targets)
+        far = late.targets[0] + [700.0, 0.0]
+        with pytest.raises(ValueError, match=f"points must be so near .* {what}"):
+            multistatic.position_map(late, 1.0, [late.targets[0], far])
+        with pytest.raises(ValueError, match=f"targets must be so near .* {what}"):
+            replace(late, targets=np.array([late.targets[0], far]))
+    anywhere = replace(scene, waveform=OFDM(16, 16, 1e6))  # no prefix is modelled
+    multistatic.position_map(anywhere, 1.0, [[9000.0, 0.0]])
+
+
+# ------------------------------------------------------- singular scenes, exact arithmetic
+
+
+class Singular:
+    """A target whose access points stand in Pythagorean directions, often in line or endfire."""
+
+    TRIPLES = ((3, 4, 5), (4, 3, 5), (5, 12, 13), (8, 15, 17), (20, 21, 29), (1, 0, 1), (0, 1, 1))
+
+    def __init__(self, rng):
+        def unit():
+            x, y, z = self.TRIPLES[rng.integers(len(self.TRIPLES))]
+            signs = (int(each) for each in rng.choice([-1, 1], 2))
+            return tuple(Fraction(s * each, z) for s, each in zip(signs, (x, y), strict=True))
+
+        def places(number):
+            line = [line_of_all, tuple(-x for x in line_of_all)]
+            ways = [line[rng.integers(2)] if rng.random() < 0.5 else unit() for _ in range(number)]
+            return [(way, Fraction(int(rng.integers(1, 100)))) for way in ways]
+
+        def axis(way):
+            return (way, (-way[1], way[0]), unit())[rng.integers(3)]
+
+        line_of_all = unit()
+        self.ends = [places(int(rng.integers(1, 4))) for _ in range(2)]
+        self.axes = [[axis(way) for way, _ in each] for each in self.ends]
+        fast = (
+            tuple(1000 * x for x in line_of_all),
+            tuple(int(x) for x in rng.integers(-999, 999, 2)),
+        )
+        self.velocity = ((0, 0), *fast)[rng.integers(3)]
+        self.angle, self.delay, self.doppler = (bool(x) for x in rng.integers(0, 2, 3))
+
+    def known(self):
+        """Whether the slopes of all paths, in rational numbers, span the plane."""
+
+        def across(way, other):
+            turn = way[0] * other[1] - way[1] * other[0]
+            return -way[1] * turn, way[0] * turn
+
+        rows = [[Fraction(0), Fraction(0)]]
+        if self.angle:
+            pairs = zip([*self.ends[0], *self.ends[1]], [*self.axes[0], *self.axes[1]], strict=True)
+            rows += [across(way, axis) for (way, _), axis in pairs]
+        for out, far in self.ends[0]:
+            for back, near in self.ends[1]:
+                if self.delay:
+                    rows.append([x + y for x, y in zip(out, back, strict=True)])
+                if self.doppler:
+                    drifts = across(out, self.velocity), across(back, self.velocity)
+                    rows.append([x / far + y / near for x, y in zip(*drifts, strict=True)])
+        first = next((row for row in rows if any(row)), None)
+        return first is not None and any(first[0] * y != first[1] * x for x, y in rows)
+
+    def identified(self, turn=0.0, shift=(0.0, 0.0), power=1.0):
+        """Whether the sum over paths, the map and the joint bound are finite."""
+        way = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+
+        def turned(points):
+            return np.array(points, dtype=float) @ way.T
+
+        size, target = 4 if self.angle else 1, np.zeros((1, 2)) + shift
+        ends = [turned([[-x * far for x in out] for out, far in end]) + shift for end in self.ends]
+        beams = np.broadcast_to(np.eye(size) / size, (len(ends[0]), 1, size, size))
+        scene = MultistaticScene(
+            transmitters=ends[0], receivers=ends[1], transmit_axes=turned(self.axes[0]),
+            receive_axes=turned(self.axes[1]), targets=target, velocities=turned([self.velocity]),
+            n_antennas=size, beams=beams,
+            waveform=OFDM(8 if self.delay else 1, 6 if self.doppler else 1, 1e6),
+            carrier_frequency=1e10, noise_variance=1e-9, mean_rcs=1.0, full_duplex=True,
+        )  # fmt: skip
+        gains = multistatic.rms_gains(scene)
+        on_the_map = multistatic.position_map(scene, power, target)
+        return [
+            np.isfinite(multistatic.peb(scene, power)[0]),
+            np.isfinite(fisher.position_error_bound(on_the_map)[0]),
+            np.isfinite(multistatic.peb(scene, power, "joint", gains)[0]),
+        ]
+
+
+def test_what_is_identifiable_is_what_exact_arithmetic_says():
+    """300 scenes as drawn, and turned by whole degrees, moved, in other units of power."""
+    rng, singular = np.random.default_rng(300), 0
+    for _ in range(300):
+        scene = Singular(rng)
+        known = scene.known()
+        assert scene.identified() == [known] * 3
+        shift = rng.choice([0, 1, 1e3]) * rng.normal(size=2)
+        power = 10.0 ** rng.integers(-12, 13)
+        assert scene.identified(np.deg2rad(rng.integers(360)), shift, power) == [known] * 3
+        singular += not known
+    assert 50 < singular < 200
 
 
 # --------------------------------------------------------------------- not identifiable
