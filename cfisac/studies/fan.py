@@ -186,6 +186,7 @@ def frame_error(
 
     The error that the linearised problem would have, which attains the bound of this frame with
     all paths coupled, is a control variate: its square is taken off and its exact mean put in.
+    (Its mean without the outliers is a little lower: by about 1 % where 5 % are outliers.)
     """
     power = equal_power(scene)
     gains = multistatic.draw_gains(scene, rng)
