@@ -78,7 +78,7 @@ class Row:
     """One row of the ledger; an empty ``note``, ``copy``, ``read`` or ``check`` means none.
 
     ``copy`` says what the conversion of the source to text may have lost or changed, where the
-    verdict would be another if it had.
+    verdict, or a part of the note, would be another if it had.
     """
 
     source: str

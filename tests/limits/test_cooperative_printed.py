@@ -308,6 +308,7 @@ def test_step_3_never_raises_the_objective_that_the_joint_step_would_raise(seed)
         printed = np.minimum(start, goal).max()  # (28) and the line after it
         assert printed <= start
         assert objective(joint.x) <= objective(printed) + 1e-9
+    assert rho * np.maximum(goal - joint.x, 0).sum() == pytest.approx(1, abs=1e-4)
     assert joint.x > 0.1  # from there the printed step stays, below the bounds that it stands for
 
 
@@ -343,18 +344,22 @@ def ramps(size, turns):
 
 
 @pytest.mark.parametrize(
-    ("n_antennas", "angles", "holds"),
+    ("size", "turns", "holds"),
     [
         (8, [0.1, 0.2, 0.35], True),
         (2, [0.1, 0.2, 0.35], True),
         (1, [0.1, 0.2, 0.35], False),
         (8, [0.1, 0.1, 0.35], False),
+        (8, [0.1, 1.1, 0.35], False),  # a whole turn apart
     ],
 )
-def test_kruskals_condition_needs_two_antennas_and_no_shared_angle(n_antennas, angles, holds):
-    """Three targets; where it fails, a second decomposition gives the same tensor."""
+def test_kruskals_condition_needs_two_antennas_and_no_shared_angle(size, turns, holds):
+    """Three targets; where it fails, a second decomposition gives the same tensor.
+
+    The three factors of (31) play the same part, so this is as true of a delay or a Doppler shift.
+    """
     rng = np.random.default_rng(10)
-    factors = [ramps(n_antennas, angles), ramps(6, rng.random(3)), ramps(5, rng.random(3))]
+    factors = [ramps(size, turns), ramps(6, rng.random(3)), ramps(5, rng.random(3))]
     ranks = [k_rank(each) for each in factors]
     assert ranks[1:] == [3, 3]
     if not holds:

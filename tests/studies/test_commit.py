@@ -72,6 +72,8 @@ def test_averaging_the_distance_loses_angle_information():
     distance = np.hypot(*np.meshgrid([-3, -1, 1, 3], [-3, -1, 1, 3]))
     factor = np.mean(1 / distance**2) * np.mean(distance) ** 2
     assert factor == pytest.approx(1.695, abs=5e-4)
+    alike = np.full(16, 40.0)  # the condition: all access points equally far
+    assert np.mean(1 / alike**2) * np.mean(alike) ** 2 == pytest.approx(1)
     assert 10 * np.log10(factor) == pytest.approx(2.3, abs=0.05)
     table = EXAMPLE.loc["as reconstructed"]
     left = 2 / table.peb_mean_distance_m**2 - table.delay_part_per_m2
