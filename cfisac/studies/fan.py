@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy import optimize
 from scipy.special import cosdg, sindg
 
 from cfisac import geometry
@@ -227,9 +227,13 @@ def locate(
     information = profile_likelihood(paths, samples, scene.noise_variance)[2]
     # In units of standard deviations, in which the top is about a sphere.
     scale = np.linalg.inv(np.linalg.cholesky(information)).T
-    best = minimize(climb, np.zeros(len(scale)), jac=True, method="BFGS", options={"gtol": 1e-5})
-    top = best.x - best.hess_inv @ best.jac  # what is left to climb is below any digit shown
-    return start + (scale @ top).reshape(-1, 2)
+    best = optimize.minimize(
+        climb, np.zeros(len(scale)), jac=True, method="BFGS", options={"gtol": 1e-4}
+    )
+    # Near the top the likelihood itself is level to a rounding; its slope still tells the way.
+    curve = np.linalg.inv(best.hess_inv)
+    top = optimize.root(lambda moves: climb(moves)[1], best.x, jac=lambda _: curve, tol=1e-9)
+    return start + (scale @ top.x).reshape(-1, 2)
 
 
 def coarse_search(
