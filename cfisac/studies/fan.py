@@ -231,8 +231,15 @@ def locate(
         climb, np.zeros(len(scale)), jac=True, method="BFGS", options={"gtol": 1e-4}
     )
     # Near the top the likelihood itself is level to a rounding; its slope still tells the way.
-    curve = np.linalg.inv(best.hess_inv)
-    top = optimize.root(lambda moves: climb(moves)[1], best.x, jac=lambda _: curve, tol=1e-9)
+    curve = np.linalg.inv(np.asarray(best.hess_inv))
+
+    def slope(moves: Array) -> Array:
+        return climb(moves)[1]
+
+    def bend(_: Array) -> Array:
+        return curve
+
+    top = optimize.root(slope, best.x, jac=bend, tol=1e-9)
     return start + (scale @ top.x).reshape(-1, 2)
 
 
