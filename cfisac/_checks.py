@@ -36,7 +36,10 @@ def precision(*values: ArrayLike) -> float:
     """
     kinds: set[Any] = {np.float64}
     for value in values:
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError:  # ragged: what checks it will say so by its name
+            continue
         objects = array.flat if array.dtype.kind == "O" else ()
         kinds |= {type(each) for each in objects if isinstance(each, np.inexact)}
         kinds |= {array.dtype.type} if array.dtype.kind in "fc" else set()

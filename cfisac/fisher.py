@@ -342,18 +342,30 @@ def _lost_in_sum(fim: Array, n_terms: int) -> NDArray[np.bool_]:
 
 
 def _without_hidden(slopes: Array, rounding: Array) -> Array:
-    """``S^T S`` by its singular values, without those directions that every slope rounds away."""
+    """``S^T S`` without the directions that every slope rounds away.
+
+    These are looked for among slopes in units of their own rounding, or strong ones that are all
+    rounding would tilt them, and weak ones then tell something there.
+    """
     if 0 in slopes.shape:
         return np.zeros((*slopes.shape[:-2], slopes.shape[-1], slopes.shape[-1]))
     blind = np.all(np.abs(slopes) <= rounding, axis=-2, keepdims=True)
     slopes, rounding = np.where(blind, 0.0, slopes), np.where(blind, 0.0, rounding)
     unit = np.sqrt(np.sum(slopes**2, axis=-2, keepdims=True))
     unit = np.where(unit > 0, unit, 1.0)
-    left, size, right = np.linalg.svd(slopes / unit, full_matrices=False)
-    floor = 8 * slopes.shape[-1] * np.finfo(float).eps * size[..., :1]
-    allowed = (rounding / unit) @ np.abs(_transpose(right)) + floor[..., None]
-    seen = np.any(np.abs(left) * size[..., None, :] > allowed, axis=-2)
-    root = np.where(blind, 0.0, np.where(seen, size, 0.0)[..., None] * right * unit)
+    slopes, rounding = slopes / unit, rounding / unit
+    eps = np.finfo(float).eps
+    floor = 8 * slopes.shape[-1] * eps * np.linalg.norm(slopes, 2, axis=(-2, -1), keepdims=True)
+    length, blur = (np.linalg.norm(each, axis=-1, keepdims=True) for each in (slopes, rounding))
+    known = np.maximum(blur, eps * length)
+    # All directions, those that a few long rows leave out too; many rows are first made few.
+    rows = slopes / np.where(known > 0, known, 1.0)
+    rows = np.linalg.qr(rows, mode="r") if rows.shape[-2] > rows.shape[-1] else rows
+    right = _transpose(np.linalg.svd(rows, full_matrices=True)[2])
+    told = slopes @ right
+    hidden = np.all(np.abs(told) <= rounding @ np.abs(right) + floor, axis=-2, keepdims=True)
+    root = np.where(hidden, 0.0, told) @ _transpose(right)
+    root = np.where(blind, 0.0, root * unit)
     return _symmetric(_transpose(root) @ root)
 
 

@@ -14,7 +14,8 @@ from scipy.constants import speed_of_light
 
 from cfisac import fisher, geometry
 from cfisac.arrays import UniformLinearArray
-from cfisac.limits import angle_gain, toa_aoa
+from cfisac.limits import angle_gain, cooperative, toa_aoa
+from cfisac.waveforms import OFDM
 
 INF = float("inf")
 TRIPLES = [(3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (1, 0, 1), (0, 1, 1)]
@@ -509,3 +510,44 @@ def test_slopes_within_their_rounding_say_nothing(units):
 def test_bad_slopes_are_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         fisher.information(*arguments)
+
+
+@pytest.mark.parametrize("clock", [0.0, 1e12, np.inf])
+def test_accurate_delays_with_a_poor_clock_do_not_tilt_the_line(clock):
+    """Two APs in one direction, delays to 0.1 mm: the strong rows are rounding, the weak not."""
+    for degrees in range(360):
+        heading = np.array([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))])
+        aps = np.array([100 * heading, 300 * heading])
+        c2 = speed_of_light**2
+        efim = toa_aoa.position_efim([0.0, 0.0], aps, 1e-8 / c2, np.inf, clock / c2)
+        assert fisher.position_error_bound(efim) == np.inf, degrees
+
+
+def test_collinear_places_in_float32_stay_collinear():
+    rng = np.random.default_rng(8)
+    for _ in range(500):
+        user, heading = rng.uniform(-1500, 1500, 2), rng.uniform(0, 2 * np.pi)
+        step = np.outer(rng.uniform(1, 300, 3) * rng.choice([-1, 1], 3), [1, 1])
+        aps = user + step * [np.cos(heading), np.sin(heading)]
+        given = user.astype(np.float32), aps.astype(np.float32)
+        efim = toa_aoa.position_efim(*given, 1 / speed_of_light**2, np.inf)
+        assert fisher.position_error_bound(efim) == np.inf
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_near_echoes_never_have_a_small_bound_for_a_huge_one(seed):
+    """The bound of two echoes d apart grows as 1 / d; it may become inf, but not fall."""
+    rng = np.random.default_rng([77, seed])
+    aps, frame = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 60.0]]), OFDM(4, 3, 1e6, 2e-6)
+    amplitudes = np.exp(2j * np.pi * rng.random((2, 3)))
+    way = np.array([np.cos(seed), np.sin(seed)])
+
+    def bound(apart):
+        places = np.array([[20.0, 30.0], [20.0, 30.0] + apart * way])
+        efim = cooperative.joint_efim(places, np.zeros((2, 2)), aps, 2, amplitudes, frame, 1e10)
+        return cooperative.position_bound(efim).max()
+
+    law = bound(1e-2) * 1e-2
+    assert np.isfinite(law)
+    for apart in 10.0 ** np.arange(-4, -14, -0.5):
+        assert bound(apart) > 0.5 * law / apart

@@ -163,7 +163,7 @@ def outlier_probability(snr: ArrayLike, n_antennas: int) -> Array:
         If ``snr`` is negative or not finite, or ``n_antennas`` is not a whole number >= 1.
     """
     snr = _checks.non_negative("snr", snr)
-    others = _checks.count("n_antennas", n_antennas) - 1
+    others = _checks.one("n_antennas", n_antennas, _checks.count) - 1
     nodes, weights = np.polynomial.legendre.leggauss(160)
     peak = np.sqrt(np.minimum(snr, _CERTAIN))[..., None]
     lower = np.maximum(peak - 7.0, 0.0)

@@ -310,7 +310,10 @@ def _left(
         nothing = np.concatenate([nothing, lost[some][:, :, None] * np.eye(n)], axis=-1)
         nothing = np.abs(nothing if forth is None else forth[some] @ nothing)
         dependent[some] = np.any(nothing > 1e-7 * nothing.max(axis=-2, keepdims=True), axis=-1)
-    return left, (norm[:, n:] + np.sum(np.abs(fit), axis=-2)) ** 2, dependent
+    # A difference points where it does up to its rounding, whose square would pass for information.
+    off = np.where(lost, 1.0, blur / np.where(lost, 1.0, norm[:, :n]))
+    turned = np.sum(np.abs(fit) * off[:, :, None], axis=-2) ** 2 / (8 * n * _EPS)
+    return left, (norm[:, n:] + np.sum(np.abs(fit), axis=-2)) ** 2 + turned, dependent
 
 
 def without_rounding(efim: Array, terms: Array) -> Array:

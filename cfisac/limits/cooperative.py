@@ -94,7 +94,7 @@ def state_efim(
     waveforms.refuse_late(waveform, "position", np.where(snr > 0, sights[..., 0], 0.0))
     weight = np.empty((*n_antennas.shape, 3))
     weight[..., ::2] = np.diagonal(waveform.delay_doppler_covariance())
-    weight[..., 1] = (2 * np.pi * spacing) ** 2 * (n_antennas**2 - 1) / 12
+    weight[..., 1] = (2 * np.pi * spacing) ** 2 * (n_antennas.astype(float) ** 2 - 1) / 12
     total_snr = snr * n_antennas * (waveform.n_subcarriers * waveform.n_symbols)
     root = np.sqrt(2 * total_snr[..., None] * weight)[..., None]
     rows = (*shape[:-1], 3 * shape[-1], 4)  # the three slopes of every AP, one AP below the other
@@ -166,7 +166,9 @@ def joint_efim(
     Where two echoes nearly coincide, the information about them in this matrix of floating-point
     numbers is known to a rounding of that about their common place. If the bound is k times that
     of one target alone, its relative error is of the order of ``1e-14 k^2``: ten digits for 100,
-    six for 10 000. From about 1e6 on the bound is ``inf``, as it is in the limit.
+    six for 10 000. From about 1e6 on the bound is ``inf``, as it is in the limit. The bound of a
+    third target that overlaps with such a pair is then of little use: it may be ``inf`` too, or
+    too small by what its overlap with the pair costs.
     """
     if not isinstance(waveform, OFDM):
         raise ValueError("waveform must be OFDM, whose echoes are products of three factors")
@@ -289,7 +291,8 @@ def _look(
 
     For several targets (..., L, U, 3) and so on.
     """
-    _checks.points(position_name, position, 1 + several)
+    if _checks.points(position_name, position, 1 + several).shape[-2 if several else -1] == 0:
+        raise ValueError(f"{position_name} must hold one target or more")
     _checks.points(velocity_name, velocity, 1 + several)
     _checks.points("aps", aps, 2)
     _checks.finite("axes", axes)
