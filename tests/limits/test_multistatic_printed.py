@@ -827,3 +827,29 @@ def test_either_unit_vector_of_10_may_be_turned(seed):
     assert wrong[0] < 1e-6
     assert np.all(wrong[1:] > 0.1)
     assert not np.isclose(abs(fan_10(place, printed)[3]), abs(shift), rtol=0.01)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 60.0, 1e6])
+def test_printed_forms_do_not_depend_on_the_units(unit):
+    """Lengths and times in another unit, in which light is as fast; powers in another watt.
+
+    For the bound with (21) as printed, the exact bound and Proposition 1.
+    """
+    scene, watt = random_scene(2), 7.0
+    power, frame = scenarios.equal_power(scene), scene.waveform
+    assert isinstance(frame, OTFS)
+    other = replace(
+        scene,
+        transmitters=unit * scene.transmitters,
+        receivers=unit * scene.receivers,
+        targets=unit * scene.targets,
+        mean_rcs=unit**2 * np.asarray(scene.mean_rcs),
+        carrier_frequency=scene.carrier_frequency / unit,
+        noise_variance=watt * scene.noise_variance,
+        waveform=OTFS(frame.n_subcarriers, frame.n_symbols, frame.subcarrier_spacing / unit),
+    )
+    forms = [printed_jacobian_peb, multistatic.peb]
+    forms.append(lambda scene, power: multistatic.peb(scene, power, "approximate"))
+    for form in forms:
+        here, there = form(scene, power), form(other, watt * power)
+        np.testing.assert_allclose(there, unit * here, rtol=1e-9)

@@ -281,3 +281,15 @@ def test_mutual_information_and_entropy_of_the_pilots_in_the_whole_space(
     assert abs(nats - n_pilots * parts.sum()) < 5 * error + 1e-6
     if power == 40.0:  # the pilots can be read: H is reached, and nothing below it would do
         assert nats > 0.99 * entropy
+
+
+@pytest.mark.parametrize("unit", [1e-6, 37.0])
+def test_printed_forms_do_not_depend_on_the_unit_of_amplitude(unit):
+    """(41), (45), (46): gains in another unit, the noise variance in its square."""
+    network = Network.draw(3)
+    other = Network(
+        unit * network.gain, network.phi, network.n_antennas, network.kappa,
+        network.n_pilots, unit**2 * network.noise_variance,
+    )  # fmt: skip
+    for form in (printed_41, printed_45, printed_46):
+        np.testing.assert_allclose(form(other), form(network), rtol=1e-12)

@@ -791,3 +791,16 @@ def test_bad_input_of_the_signal_is_named(name, value):
 def test_bad_input_of_the_variances_is_named(call, name):
     with pytest.raises(ValueError, match=name):
         call()
+
+
+@pytest.mark.parametrize("unit", [1e-3, 60.0, 1e6])
+def test_commit_10_does_not_depend_on_the_units(unit):
+    """Lengths and times in another unit, in which light is as fast."""
+    rng = np.random.default_rng(10)
+    user, aps = rng.uniform(0, 100, 2), rng.uniform(0, 100, (5, 2))
+    delays, angles = rng.uniform(1, 4, 5) * 1e-18, rng.uniform(1, 4, 5) * 1e-4
+    here = fisher.position_error_bound(toa_aoa.position_efim(user, aps, delays, angles))
+    there = fisher.position_error_bound(
+        toa_aoa.position_efim(unit * user, unit * aps, unit**2 * delays, angles)
+    )
+    np.testing.assert_allclose(there, unit * here, rtol=1e-9)
