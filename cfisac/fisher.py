@@ -358,15 +358,21 @@ def _without_hidden(slopes: Array, rounding: Array) -> Array:
     floor = 8 * slopes.shape[-1] * eps * np.linalg.norm(slopes, 2, axis=(-2, -1), keepdims=True)
     length, blur = (np.linalg.norm(each, axis=-1, keepdims=True) for each in (slopes, rounding))
     known = np.maximum(blur, eps * length)
-    # All directions, those that a few long rows leave out too; many rows are first made few.
-    rows = slopes / np.where(known > 0, known, 1.0)
-    rows = np.linalg.qr(rows, mode="r") if rows.shape[-2] > rows.shape[-1] else rows
+    # All directions, those that a few rows leave out too.
+    rows = _few(slopes / np.where(known > 0, known, 1.0))
     right = _transpose(np.linalg.svd(rows, full_matrices=True)[2])
     told = slopes @ right
     hidden = np.all(np.abs(told) <= rounding @ np.abs(right) + floor, axis=-2, keepdims=True)
-    root = np.where(hidden, 0.0, told) @ _transpose(right)
+    root = _few(np.where(hidden, 0.0, told)) @ _transpose(right)
     root = np.where(blind, 0.0, root * unit)
     return _symmetric(_transpose(root) @ root)
+
+
+def _few(slopes: Array) -> Array:
+    """Slopes with the same ``S^T S``, no more of them than parameters; zero columns stay zero."""
+    if slopes.shape[-2] <= slopes.shape[-1]:
+        return slopes
+    return np.asarray(np.linalg.qr(slopes, mode="r"))
 
 
 def _without_rounding(name: str, fim: Array, floor: float) -> Array:
