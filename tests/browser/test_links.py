@@ -52,13 +52,14 @@ def test_the_index_leads_to_the_first_page(html):
 
 
 def test_every_chapter_can_be_downloaded_and_launched(html, page_name):
-    """The notebook offered exists and has outputs; Colab gets a notebook, not Markdown."""
+    """The notebook offered installs the package and has outputs; Colab gets one, not Markdown."""
     page = soup(html / page_name)
     download = page.select_one("a.btn-download-notebook-button")
     if download is None:
         return  # a page without code
     notebook = json.loads((html / page_name).parent.joinpath(unquote(download["href"])).read_text())
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    setup, *code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert "import cfisac" in "".join(setup["source"])
     assert code
     assert all(cell["execution_count"] for cell in code)
     launch = [a["href"] for a in page.select("a[href*='colab.research']")]
