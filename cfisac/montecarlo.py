@@ -250,7 +250,8 @@ def _work(
     trial: Trial, cells: Sequence[Cell], seed: int, tasks: Sequence[tuple[int, tuple[int, int]]]
 ) -> Iterator[tuple[int, tuple[int, int], Moments]]:
     """Yield each batch as it is finished; the order is the machine's, the numbers are not."""
-    with Parallel(return_as="generator_unordered") as parallel:
+    # One at a time: joblib would group quick ones, and a group that is stopped is lost as a whole.
+    with Parallel(return_as="generator_unordered", batch_size=1) as parallel:
         yield from parallel(
             delayed(_batch)(trial, cells[cell], seed, cell, batch) for cell, batch in tasks
         )
