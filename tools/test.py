@@ -201,7 +201,7 @@ def chapters(*arguments: str, kernel: Kernel | None = None) -> Result:
         "--nbval",
         "--nbval-current-env",
         "--nbval-sanitize-with=tests/notebooks/sanitize.cfg",
-        "--nbval-cell-timeout=120",
+        "--nbval-cell-timeout=600",
         *("-n", "2", "--dist", "loadfile"),
         *arguments,
         kernel=kernel,
