@@ -8,6 +8,8 @@ difference: then the difference, computed as such and not as the difference of t
 the place of the second signal, and the differences of the derivatives that of its derivatives.
 """
 
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -82,11 +84,8 @@ def geometric_sums(turn: Array, size: Any) -> tuple[Array, Array, Array]:
     # Inside, from the logarithm: the poles of n cot(n z) and cot(z) cancel, and what is left of
     # each is a power series.
     n_in, y_in, z_in = n[main], y[main], z[main]
-    rest_y, slope_y, rest_z, slope_z = (np.zeros(y_in.shape) for _ in range(4))
-    for order, factor in zip(_ORDERS[::-1], _COTANGENT[::-1], strict=True):
-        rest_y, rest_z = rest_y * y_in**2 + factor, rest_z * z_in**2 + factor
-        slope_y = slope_y * y_in**2 + (2 * order - 1) * factor
-        slope_z = slope_z * z_in**2 + (2 * order - 1) * factor
+    rest_y, slope_y = _cotangent_rest(y_in, 19)
+    rest_z, slope_z = _cotangent_rest(z_in, 12)  # |z| <= 1/2, or n is one
     away = np.where(y_in == 0, 1.0, z_in)
     mean_in = np.where(y_in == 0, 1.0, np.sin(n_in * away) / (n_in * np.sin(away)))
     by_log = (rest_z - n_in**2 * rest_y) * z_in / 2
@@ -96,6 +95,18 @@ def geometric_sums(turn: Array, size: Any) -> tuple[Array, Array, Array]:
     sign = np.where((n - 1) * whole % 2 == 0, 1.0, -1.0)
     more = np.where(n == 1, 0.0, sign)
     return np.where(n == 1, 1.0, sign * mean), more * slope, more * bend
+
+
+def _cotangent_rest(x: Array, n_terms: int) -> tuple[Array, Array]:
+    """``1 / x - cot x``, over x, and its derivative: 19 terms for |x| <= 1, 12 for 1/2."""
+    square, rest, slope = x**2, np.zeros(x.shape), np.zeros(x.shape)
+    for order in range(n_terms, 0, -1):
+        factor = _COTANGENT[order - 1]
+        rest *= square
+        rest += factor
+        slope *= square
+        slope += (2 * order - 1) * factor
+    return rest, slope
 
 
 def progression(values: Array, step: float, size: Any) -> Factor:
@@ -133,6 +144,15 @@ def progression(values: Array, step: float, size: Any) -> Factor:
     return Factor(table, rounding, near)
 
 
+def repeated(factor: Factor, which: Index) -> Factor:
+    """The same factor for many items, ``which`` (n_items,) of those that it was made for."""
+
+    def near(items: Index, some: Index, others: Index) -> Any:
+        return factor.near(which[items], some, others)
+
+    return Factor(factor.table[which], factor.rounding[which], near)
+
+
 def hermitian(n: int, both: NDArray[Any], one: NDArray[Any], two: NDArray[Any]) -> NDArray[Any]:
     """Table of a :class:`Factor` from its pairs u <= v of signals, (n_items, n (n + 1) / 2).
 
@@ -153,19 +173,26 @@ def plain_moments(tables: Sequence[NDArray[Any]], slopes: Sequence[Sequence[int]
     size = n * (1 + n_slopes)
     moments = np.zeros((n_items, size, size), np.result_type(*tables))
     parts = [slice(0, n), *(slice(n + k, None, n_slopes) for k in range(n_slopes))]
-    # Real factors first, and only one of two Hermitian halves: what costs is this loop.
-    order = sorted(range(len(tables)), key=lambda f: np.iscomplexobj(tables[f]))
-    sides = [(f, tables[f].reshape(n_items, 2, n, 2, n)) for f in order]
+    sides = [table.reshape(n_items, 2, n, 2, n) for table in tables]
+    # What costs is the products: real and complex factors apart, each once, one Hermitian half.
+    kinds_of_number = [np.iscomplexobj(side) for side in sides]
+    apart = [[h for h, one in enumerate(kinds_of_number) if one == kind] for kind in (0, 1)]
+
+    @functools.cache
+    def product(kind: int, f: int, g: int) -> Any:
+        chosen = [sides[h][:, int(h == f), :, int(h == g)] for h in apart[kind]]
+        return functools.reduce(np.multiply, chosen) if chosen else 1.0
+
     kinds: list[Sequence[int]] = [[-1], *slopes]
     for i, left in enumerate(kinds):
         for j, right in enumerate(kinds[i:], start=i):
             block = moments[:, parts[i], parts[j]]
-            for f in left:
-                for g in right:
-                    product: Any = 1.0
-                    for h, side in sides:
-                        product = product * side[:, int(h == f), :, int(h == g)]
-                    block += product
+            for f, g in itertools.product(left, right):
+                pair = [
+                    product(kind, *(h if h in apart[kind] else -1 for h in (f, g)))
+                    for kind in (0, 1)
+                ]
+                block += pair[0] * pair[1]
             if i != j:
                 moments[:, parts[j], parts[i]] = np.conj(np.swapaxes(block, -1, -2))
     return moments
@@ -312,8 +339,11 @@ def _left(
         dependent[some] = np.any(nothing > 1e-7 * nothing.max(axis=-2, keepdims=True), axis=-1)
     # A difference points where it does up to its rounding, whose square would pass for information.
     off = np.where(lost, 1.0, blur / np.where(lost, 1.0, norm[:, :n]))
-    turned = np.sum(np.abs(fit) * off[:, :, None], axis=-2) ** 2 / (8 * n * _EPS)
-    return left, (norm[:, n:] + np.sum(np.abs(fit), axis=-2)) ** 2 + turned, dependent
+    share = np.abs(fit)
+    size = (norm[:, n:] + np.sum(share, axis=-2)) ** 2
+    if np.any(off):
+        size += np.sum(share * off[:, :, None], axis=-2) ** 2 / (8 * n * _EPS)
+    return left, size, dependent
 
 
 def without_rounding(efim: Array, terms: Array) -> Array:

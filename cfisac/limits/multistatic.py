@@ -41,7 +41,7 @@ Index = NDArray[np.int64]
 Bound = Literal["exact", "approximate"]
 
 _BLOCK = 512  # points of a map worked on at a time, so that every temporary stays in the cache
-_PAIRS = 2**13  # pairs of paths worked on at a time: memory
+_PAIRS = 2**12  # pairs of paths worked on at a time: memory
 
 
 # --------------------------------------------------------------------------------- one path
@@ -322,21 +322,23 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     beta = np.sqrt(n_samples) * beta * _middle_phase(scene, parameters)
     beams = _beam_roots(scene, power)
     slopes = [[0], [1], [2], [3, 4] if isinstance(scene.waveform, OTFS) else [3]]
-    total = np.zeros((n_targets, n_targets, 2, 2))
+    total = np.zeros((2 * n_targets, n_targets, 2))
     terms = np.zeros((n_targets, 2))
     step = max(1, _PAIRS // (n_receivers * n_targets**2))
     for start in range(0, n_transmitters, step):
         block = slice(start, start + step)
         factors, lit = _factors(scene, parameters[block], beams[block])
         left, size = _overlap.left_without_gains(factors, slopes)
-        left = left.reshape(-1, n_targets, 4, n_targets, 4).swapaxes(2, 3)
         by_place = jacobian[block].reshape(-1, n_targets, 4, 2)
-        left = np.swapaxes(by_place, -1, -2)[:, :, None] @ left @ by_place[:, None]
         heard = (beta[block] * lit[:, None]).reshape(-1, n_targets)
-        total += np.einsum("nt,nu,ntuij->tuij", heard.conj(), heard, left, optimize=True).real
+        columns = heard[..., None, None] * by_place
+        left = left.reshape(-1, n_targets, 4, 4 * n_targets)
+        half = np.swapaxes(columns.conj(), -1, -2) @ left  # (items, targets, 2, 4 targets)
+        half = half.reshape(-1, 2 * n_targets, n_targets, 4)
+        total += np.einsum("nxui,nuij->xuj", half, columns, optimize=True).real
         root = np.sqrt(size).reshape(-1, n_targets, 1, 4) @ np.abs(by_place)
         terms += np.einsum("nt,nti->ti", np.abs(heard) ** 2, root[:, :, 0] ** 2)
-    efim = total.swapaxes(1, 2).reshape(2 * n_targets, 2 * n_targets)
+    efim = total.reshape(2 * n_targets, 2 * n_targets)
     return 2 / scene.noise_variance * _overlap.without_rounding(efim, terms.ravel())
 
 
@@ -687,12 +689,14 @@ def _factors(
     Also which targets each transmitter illuminates, (P, T).
     """
     n_receivers, n_targets = parameters.shape[1:3]
-    omega_r, _, delay, doppler = np.moveaxis(parameters.reshape(-1, n_targets, 4), -1, 0)
+    delay, doppler = np.moveaxis(parameters[..., 2:].reshape(-1, n_targets, 2), -1, 0)
     waveform = scene.waveform
-    transmit, lit = _transmit(parameters[:, 0, :, 1], beams, n_receivers)
+    p, r = np.divmod(np.arange(len(delay)), n_receivers)
+    receive = _overlap.progression(parameters[0, :, :, 0], 1.0, scene.n_antennas)
+    transmit, lit = _transmit(parameters[:, 0, :, 1], beams)
     factors = [
-        _overlap.progression(omega_r, 1.0, scene.n_antennas),
-        transmit,
+        _overlap.repeated(receive, r),
+        _overlap.repeated(transmit, p),
         _overlap.progression(
             delay, -2 * np.pi * waveform.subcarrier_spacing, waveform.n_subcarriers
         ),
@@ -703,13 +707,8 @@ def _factors(
     return factors, lit
 
 
-def _transmit(
-    omega: Array, beams: ComplexArray, n_receivers: int
-) -> tuple[_overlap.Factor, NDArray[np.bool_]]:
-    """What the beams send towards the targets (P, T), ``S a``, and whether they send anything.
-
-    The same for all receivers.
-    """
+def _transmit(omega: Array, beams: ComplexArray) -> tuple[_overlap.Factor, NDArray[np.bool_]]:
+    """What the beams send towards the targets (P, T), ``S a``, and whether they send anything."""
     n_antennas = beams.shape[-1]
     index = np.arange(n_antennas) - (n_antennas - 1) / 2
 
@@ -736,9 +735,8 @@ def _transmit(
     table = both.conj() @ np.swapaxes(both, -1, -2)
 
     def near(
-        items: Index, some: Index, others: Index
+        p: Index, some: Index, others: Index
     ) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
-        p = items // n_receivers
         middle, half = ((omega[p][:, some] + s * omega[p][:, others]) / 2 for s in (1, -1))
         apart = 2j * np.sin(half[..., None] * index) * np.exp(1j * middle[..., None] * index)
         moved, second = sent(apart / np.sqrt(n_antennas), p), signal[p][:, others]
@@ -751,7 +749,6 @@ def _transmit(
         close = [copy, copy_slope, moved, slope[p][:, some] - copy_slope]
         return both[p], np.concatenate(close, axis=1), scale
 
-    table, rounding = (np.repeat(each, n_receivers, axis=0) for each in (table, rounding))
     return _overlap.Factor(table, rounding, near), ~lost
 
 
@@ -770,16 +767,17 @@ def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Fac
     apart = symbol[:, second] - symbol[:, first]
     more = np.sign(moved[:, first] - moved[:, second])  # 1 where the first is moved further
     turn = step * (doppler[:, second] - doppler[:, first])
+    none, end = np.zeros(few.shape), np.full(few.shape, float(m))
     same, across = apart == 0, (apart == more) & (more != 0)
     sums = np.zeros((3, *turn.shape), dtype=complex)
-    for start, stop, together in ((0.0, few, same), (few, many, across), (many, float(m), same)):
-        number = np.where(together, stop - start, 0.0)
-        mean, slope, bend = _overlap.geometric_sums(turn, np.maximum(number, 1.0))
-        middle = (start + stop - m) / 2
-        share = number / m * np.exp(1j * turn * middle)
-        sums += share * np.stack(
-            [mean, middle * mean - 1j * slope, middle**2 * mean - 2j * middle * slope - bend]
-        )
+    for start, stop, together in ((none, few, same), (few, many, across), (many, end, same)):
+        some = together & (stop > start)
+        number, middle = (stop - start)[some], ((start + stop - m) / 2)[some]
+        mean, slope, bend = _overlap.geometric_sums(turn[some], number)
+        share = number / m * np.exp(1j * turn[some] * middle)
+        rows = mean, middle * mean - 1j * slope, middle**2 * mean - 2j * middle * slope - bend
+        for total, row in zip(sums, rows, strict=True):
+            total[some] += share * row
     n = delay.shape[-1]
     table = _overlap.hermitian(n, sums[0], 1j * step * sums[1], step**2 * sums[2])
 
