@@ -79,24 +79,38 @@ def one(name: str, value: ArrayLike, check: Callable[..., NDArray[Any]], *more: 
     return check(name, value, *more).item()
 
 
-def points(name: str, value: ArrayLike, axes: int = 1) -> NDArray[np.float64]:
-    """Return ``value`` as a finite array (..., 2) of at least ``axes`` axes."""
+def points(
+    name: str, value: ArrayLike, axes: int = 1, dimensions: tuple[int, ...] = (2,)
+) -> NDArray[np.float64]:
+    """Return ``value`` as a finite array (..., D) of at least ``axes`` axes, D being allowed."""
     array = finite(name, value)
-    if array.ndim < axes or array.shape[-1] != 2:
-        allowed = ", ".join(["...", *["n"] * (axes - 1), "2"])
-        raise ValueError(f"{name} must have shape ({allowed}), got {array.shape}")
+    if array.ndim < axes or array.shape[-1] not in dimensions:
+        before = ", ".join(["...", *["n"] * (axes - 1)])
+        allowed = " or ".join(f"({before}, {d})" for d in dimensions)
+        raise ValueError(f"{name} must have shape {allowed}, got {array.shape}")
     return array
 
 
-def unit_vectors(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Return ``value`` as an array (..., 2) of vectors whose length is one to 1e-9.
+def same_dimension(**arrays: NDArray[Any]) -> int:
+    """Return D of arrays (..., D); refuse a plane mixed with space."""
+    sizes = {name: array.shape[-1] for name, array in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"{' and '.join(sizes)} must have the same dimension, got {told}")
+    return next(iter(sizes.values()))
+
+
+def unit_vectors(
+    name: str, value: ArrayLike, dimensions: tuple[int, ...] = (2,)
+) -> NDArray[np.float64]:
+    """Return ``value`` as an array (..., D) of vectors whose length is one to 1e-9.
 
     Or to the rounding of the type in which they came, if that is coarser.
     """
-    vectors = points(name, value)
-    away = np.abs(np.hypot(vectors[..., 0], vectors[..., 1]) - 1)
-    if not np.all(away <= max(_UNIT, 4 * precision(value))):
-        worst = np.hypot(*vectors.reshape(-1, 2)[np.argmax(away)])
+    vectors = points(name, value, dimensions=dimensions)
+    length = np.linalg.norm(vectors, axis=-1)
+    if not np.all(np.abs(length - 1) <= max(_UNIT, 4 * precision(value))):
+        worst = length.ravel()[np.argmax(np.abs(length - 1))]
         raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
     return vectors
 

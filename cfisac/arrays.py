@@ -1,4 +1,11 @@
-"""Uniform linear array: steering vector, its derivative, and the moments of its elements."""
+"""Antenna arrays: steering vectors, and what their elements know of a direction.
+
+:class:`UniformLinearArray` is the sources' array, with angles from broadside. All others are the
+positions of their elements in wavelengths, in the plane or in space (:func:`linear`,
+:func:`planar`, :func:`circular`, or any of your own), and directions are unit vectors: then an
+array's orientation is :func:`turned` elements, and no convention for angles is needed. A bound
+asks of an array no more than its :func:`aperture`.
+"""
 
 from dataclasses import dataclass
 
@@ -7,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 
+Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
@@ -100,3 +108,301 @@ def projection(phi: ArrayLike) -> NDArray[np.float64]:
     cosine = np.cos(checked)
     rounding = _checks.precision(phi) * np.maximum(1.0, np.abs(checked))
     return np.where(np.abs(cosine) <= rounding, 0.0, cosine)
+
+
+# ------------------------------------------------------- arrays of any form, in plane and space
+
+
+def linear(n_antennas: int, spacing: float = 0.5, axis: ArrayLike = (0.0, 1.0)) -> Array:
+    """Elements of a uniform linear array along an axis, around the origin.
+
+    Parameters
+    ----------
+    n_antennas : int
+        N >= 1.
+    spacing : float
+        Distance of neighbours in wavelengths, > 0.
+    axis : (..., D) float
+        Unit vectors from the first antenna to the last, D = 2 or 3; leading axes are arrays.
+
+    Returns
+    -------
+    (..., N, D)
+        Positions in wavelengths.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range or ``axis`` is not a unit vector.
+    """
+    array = UniformLinearArray(n_antennas, spacing)
+    along = _checks.unit_vectors("axis", axis, (2, 3))
+    index = np.arange(array.n_antennas) - array.mean_index
+    return array.spacing * index[:, None] * along[..., None, :]
+
+
+def planar(
+    n_rows: int,
+    n_columns: int,
+    spacing: float = 0.5,
+    axes: ArrayLike = ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+) -> Array:
+    """Elements of a uniform rectangular array in space, around the origin.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+        Numbers of antennas along the second and the first axis, >= 1.
+    spacing : float
+        Distance of neighbours in wavelengths, > 0.
+    axes : (..., 2, 3) float
+        Two perpendicular unit vectors; by default y and z, so that the array faces along x.
+
+    Returns
+    -------
+    (..., n_rows n_columns, 3)
+        Positions in wavelengths, row after row.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range or ``axes`` are not perpendicular unit vectors.
+    """
+    pair = _checks.unit_vectors("axes", axes, (3,))
+    if pair.ndim < 2 or pair.shape[-2] != 2:
+        raise ValueError(f"axes must have shape (..., 2, 3), got {pair.shape}")
+    if np.any(np.abs(np.sum(pair[..., 0, :] * pair[..., 1, :], axis=-1)) > 1e-9):
+        raise ValueError("axes must be perpendicular to each other")
+    along = linear(n_columns, spacing, pair[..., 0, :])
+    up = linear(n_rows, spacing, pair[..., 1, :])
+    grid = up[..., :, None, :] + along[..., None, :, :]
+    return grid.reshape(*grid.shape[:-3], -1, 3)
+
+
+def circular(n_antennas: int, radius: float, dimension: int = 2) -> Array:
+    """Elements of a uniform circular array in the x-y plane, around the origin.
+
+    Parameters
+    ----------
+    n_antennas : int
+        N >= 1.
+    radius : float
+        In wavelengths, > 0.
+    dimension : int
+        2, or 3 for a ring in space.
+
+    Returns
+    -------
+    (N, D)
+        Positions in wavelengths, counter-clockwise from the x axis.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    """
+    number = _checks.one("n_antennas", n_antennas, _checks.count)
+    length = _checks.one("radius", radius, _checks.positive)
+    if dimension not in (2, 3):
+        raise ValueError(f"dimension must be 2 or 3, got {dimension!r}")
+    angle = 2 * np.pi * np.arange(number) / number
+    elements = np.zeros((number, dimension))
+    elements[:, 0], elements[:, 1] = length * np.cos(angle), length * np.sin(angle)
+    return elements
+
+
+def turned(elements: ArrayLike, rotation: ArrayLike) -> Array:
+    """Elements of an array after a rotation.
+
+    Parameters
+    ----------
+    elements : (..., N, D) float
+        In wavelengths.
+    rotation : (...) float or (..., 3, 3) float
+        In the plane an angle (rad, counter-clockwise); in space a matrix. Leading axes are
+        arrays, all turned differently.
+
+    Returns
+    -------
+    (..., N, D)
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, a matrix is no rotation, or the shapes do not fit.
+    """
+    places = _elements(elements)
+    if places.shape[-1] == 2:
+        angle = _checks.finite("rotation", rotation)
+        sine, cosine = np.sin(angle), np.cos(angle)
+        matrix = np.stack([cosine, -sine, sine, cosine], axis=-1).reshape(*angle.shape, 2, 2)
+    else:
+        matrix = _checks.finite("rotation", rotation)
+        if matrix.shape[-2:] != (3, 3):
+            raise ValueError(f"rotation must have shape (..., 3, 3), got {matrix.shape}")
+        gram = matrix @ np.swapaxes(matrix, -1, -2)
+        if np.any(np.abs(gram - np.eye(3)) > 1e-9) or np.any(np.linalg.det(matrix) < 0):
+            raise ValueError("rotation must be an orthogonal matrix of determinant one")
+    _checks.must_broadcast(elements=places.shape[:-2], rotation=matrix.shape[:-2])
+    return places @ np.swapaxes(matrix, -1, -2)
+
+
+def steering(elements: ArrayLike, direction: ArrayLike) -> ComplexArray:
+    """Unit-norm response of an array to a plane wave, ``exp(2 pi j e . u) / sqrt(N)``.
+
+    Parameters
+    ----------
+    elements : (..., N, D) float
+        e, in wavelengths; the phase is counted from their mean.
+    direction : (..., D) float
+        u, the unit vector from the array towards the source, or towards where it sends.
+
+    Returns
+    -------
+    (..., N) complex
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, ``direction`` is not a unit vector, or the shapes do not fit.
+    """
+    centred, unit = _facing(elements, direction)
+    phase = np.sum(centred * unit[..., None, :], axis=-1)
+    return np.exp(2j * np.pi * phase) / np.sqrt(centred.shape[-2])
+
+
+def spread(elements: ArrayLike) -> Array:
+    """Covariance of an array's phases by the direction, ``(2 pi)^2 Cov(e)``.
+
+    What survives an unknown gain, in the units of :class:`cfisac.paths.Paths`: the information of
+    a path about its direction u, a unit vector, is ``2 snr`` times this.
+
+    Parameters
+    ----------
+    elements : (..., N, D) float
+        In wavelengths, all with the same share of the energy.
+
+    Returns
+    -------
+    (..., D, D)
+        In rad^2. Singular for an array without aperture in some direction.
+
+    Raises
+    ------
+    ValueError
+        If ``elements`` are no finite points.
+    """
+    rows = aperture(elements)
+    return np.swapaxes(rows, -1, -2) @ rows
+
+
+def aperture(elements: ArrayLike) -> Array:
+    """Rows R with ``R^T R`` the :func:`spread`: the directions in which an array is wide.
+
+    The form in which an array enters a bound. ``R u`` are its electrical angles, one for each row,
+    with the spread one; a direction without aperture has rows of exactly zero.
+
+    Parameters
+    ----------
+    elements : (..., N, D) float
+        In wavelengths. Arrays with different numbers of elements are reduced one by one and
+        stacked: ``np.stack([aperture(each) for each in arrays])``.
+
+    Returns
+    -------
+    (..., D, D)
+        R in rad; the rows' signs mean nothing.
+
+    Raises
+    ------
+    ValueError
+        If ``elements`` are no finite points.
+    """
+    places = _elements(elements)
+    number, dimension = places.shape[-2:]
+    centred = places - places.mean(axis=-2, keepdims=True)
+    padded = np.zeros((*places.shape[:-2], max(number, dimension), dimension))
+    padded[..., :number, :] = centred
+    rows = np.asarray(np.linalg.qr(padded, mode="r")) * (2 * np.pi / np.sqrt(number))
+    # What is but the rounding of the places is no aperture.
+    largest = np.max(np.abs(places), axis=(-2, -1), keepdims=True, initial=0.0)
+    floor = 16 * dimension * np.pi * _checks.precision(elements) * largest
+    rows = np.where(np.abs(rows) <= floor * np.sqrt(number), 0.0, rows)
+    return rows
+
+
+def beam_aperture(
+    elements: ArrayLike, direction: ArrayLike, beams: ArrayLike
+) -> tuple[Array, Array]:
+    """Power that beams send along a direction, and the aperture that they light it with.
+
+    With ``V = S^H S`` the covariance of what the elements send, the power is ``b = a^H V a``, and
+    what the direction changes in the signal beyond its complex scale is the spread ``C / b``,
+    ``C = da^H V da - da^H V a a^H V da / b``. One beam alone has none: the unknown gain hides
+    all that the direction changes.
+
+    Parameters
+    ----------
+    elements : (..., N, D) float
+        In wavelengths.
+    direction : (..., D) float
+        Unit vectors from the array.
+    beams : (..., B, N) complex
+        S, one row for each beam: its weights, conjugated, times the root of its power (W). In
+        ``a^H V a`` a beam ``v`` counts as ``|v^H a|^2``.
+
+    Returns
+    -------
+    power : (...)
+        b in watts; exactly 0 in a null, to rounding.
+    aperture : (..., D, D)
+        Rows R with ``R^T R`` the spread, as :func:`aperture` has them; 0 where ``b = 0``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, ``direction`` is not a unit vector, or the shapes do not fit.
+    """
+    centred, unit = _facing(elements, direction)
+    weights = _checks.finite("beams", beams, complex)
+    if weights.ndim < 2 or weights.shape[-1] != centred.shape[-2]:
+        raise ValueError(
+            f"beams must have shape (..., B, {centred.shape[-2]}), got {weights.shape}"
+        )
+    _checks.must_broadcast(elements_and_direction=centred.shape[:-2], beams=weights.shape[:-2])
+    response = steering(centred, unit)
+    slopes = 2j * np.pi * centred * response[..., None]
+    signal, turn = (weights @ response[..., None])[..., 0], weights @ slopes
+    eps = 8 * np.finfo(float).eps
+    size = np.abs(weights)
+    lost = np.abs(signal) <= eps * (size @ np.abs(response)[..., None])[..., 0]
+    signal = np.where(lost, 0.0, signal)
+    power = np.sum(np.abs(signal) ** 2, axis=-1)
+    lit = power > 0
+    below = np.where(lit, power, 1.0)[..., None]
+    share = np.sum(signal.conj()[..., None] * turn, axis=-2) / below
+    rest = turn - signal[..., None] * share[..., None, :]
+    wrong = size @ np.abs(slopes) + np.abs(signal)[..., None] * np.abs(share)[..., None, :]
+    rest = np.where((np.abs(rest) <= eps * wrong) | ~lit[..., None, None], 0.0, rest)
+    rows = np.concatenate([rest.real, rest.imag], axis=-2) / np.sqrt(below)[..., None]
+    dimension = centred.shape[-1]
+    if rows.shape[-2] < dimension:
+        short = np.zeros((*rows.shape[:-2], dimension - rows.shape[-2], dimension))
+        return power, np.concatenate([rows, short], axis=-2)
+    return power, np.asarray(np.linalg.qr(rows, mode="r"))
+
+
+def _elements(elements: ArrayLike) -> Array:
+    places = _checks.points("elements", elements, 2, (2, 3))
+    if places.shape[-2] == 0:
+        raise ValueError("elements must hold one element or more")
+    return places
+
+
+def _facing(elements: ArrayLike, direction: ArrayLike) -> tuple[Array, Array]:
+    """Elements counted from their mean, and directions, with all leading axes of both."""
+    places, unit = _elements(elements), _checks.unit_vectors("direction", direction, (2, 3))
+    _checks.same_dimension(elements=places, direction=unit)
+    leading = _checks.must_broadcast(elements=places.shape[:-2], direction=unit.shape[:-1])
+    centred = places - places.mean(axis=-2, keepdims=True)
+    return np.broadcast_to(centred, (*leading, *centred.shape[-2:])), unit

@@ -1,21 +1,26 @@
-"""Ranges, bearings, delays and Doppler shifts of a position and velocity, with exact gradients.
+"""Ranges, directions, delays and Doppler shifts of a position and velocity, with exact gradients.
 
-Everything lies in a plane. Points have the shape (..., 2) in metres, velocities (..., 2) in
-metres per second, and the last axis is (x, y). All arguments broadcast against each other over
-their leading axes: for P points and M access points (APs) call with ``position[:, None, :]`` of
-shape (P, 1, 2) and ``aps`` of shape (M, 2).
+Everything lies in a plane or in space. Points have the shape (..., D) in metres with D = 2 or 3,
+velocities (..., D) in metres per second, and the last axis is (x, y) or (x, y, z). All arguments
+broadcast against each other over their leading axes: for P points and M access points (APs) call
+with ``position[:, None, :]`` of shape (P, 1, D) and ``aps`` of shape (M, D).
 
-Each function returns the parameters and their Jacobian: one row for each parameter, one column
-for each coordinate of the state, as :func:`cfisac.fisher.change_parameters` expects it. The unit
-vectors ``u`` point from the anchor (AP, transmitter, receiver) to the target, and
-``across = (-u_y, u_x)`` is ``u`` turned by +90 degrees. With them every gradient is short::
+:func:`sight` is all the geometry there is: unit vectors ``u`` that point from the anchor (AP,
+transmitter, receiver) to the target, with::
 
-    grad d = u,      grad u = across across^T / d.
+    grad d = u,      grad (u . a) = (a - (u . a) u) / d
+
+for any fixed vector a, an array's axis or a velocity (:meth:`Sight.turning`). The printed
+parametrisations, :func:`toa_aoa`, :func:`monostatic` and :func:`bistatic`, are views of it: each
+returns its parameters and their Jacobian, one row for each parameter and one column for each
+coordinate of the state, as :func:`cfisac.fisher.change_parameters` expects it.
 
 Places are known to the rounding of their coordinates, and a direction to that over the distance
 (:func:`direction_rounding`). What is not above it is exactly zero: on the axis of an array, on the
 line between two access points, straight above or beside an anchor.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +29,75 @@ from scipy.constants import speed_of_light
 from cfisac import _checks
 
 Array = NDArray[np.float64]
+
+PLANE_OR_SPACE = (2, 3)
+
+
+class Sight(NamedTuple):
+    """What an anchor sees of a point: how far, where, and how well coordinates tell that.
+
+    Parameters
+    ----------
+    distance : (...)
+        d in metres.
+    unit : (..., D)
+        u, from the anchor to the point.
+    rounding : (...)
+        How far components of u may be off because coordinates are rounded.
+    """
+
+    distance: Array
+    unit: Array
+    rounding: Array
+
+    def turning(self, vector: Array) -> Array:
+        """Gradient (..., D) of ``u . vector`` by the position, ``(I - u u^T) vector / d``.
+
+        From the areas ``u_k a_i - u_i a_k`` that u and the vector span, of which what is but
+        rounding is exactly zero: so is the gradient where they are parallel.
+        """
+        size = np.linalg.norm(vector, axis=-1)
+        limit = size * self.rounding
+        gradient: Array = np.zeros(np.broadcast_shapes(self.unit.shape, vector.shape))
+        n = self.unit.shape[-1]
+        for i in range(n):
+            for k in range(i + 1, n):
+                u_i, u_k = self.unit[..., i], self.unit[..., k]
+                area = without(u_k * vector[..., i] - u_i * vector[..., k], limit) / self.distance
+                gradient[..., i] += area * u_k
+                gradient[..., k] -= area * u_i
+        return gradient
+
+
+def sight(
+    position: ArrayLike, anchor: ArrayLike, names: tuple[str, str] = ("position", "anchor")
+) -> Sight:
+    """Distance and direction from an anchor to a point, in the plane or in space.
+
+    Parameters
+    ----------
+    position : (..., D) float
+        p, the point (m).
+    anchor : (..., D) float
+        p_l, the anchor (m).
+    names : pair of str
+        What errors call the two.
+
+    Returns
+    -------
+    Sight
+        ``d = |p - p_l|`` in metres, ``u = (p - p_l) / d``, and how far the components of u may be
+        off because coordinates are rounded: four roundings of the largest coordinate over the
+        distance, and of one.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not an array of finite points, a plane is mixed with space, the shapes do
+        not broadcast, or a point coincides with its anchor: there is no direction then. So does
+        one that is so near that the square of the distance is zero as a floating-point number.
+    """
+    return _sights(names[0], position, names[1], anchor)
 
 
 def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array, Array]:
@@ -52,10 +126,8 @@ def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array,
         coincides with its anchor: there is no direction then. So does one that is so near that
         the square of the distance is zero as a floating-point number.
     """
-    eps = _checks.precision(position, anchor)
-    position, anchor = _checks.points("position", position), _checks.points("anchor", anchor)
-    _checks.must_broadcast(position=position.shape[:-1], anchor=anchor.shape[:-1])
-    return _sight(position, anchor, "anchor", eps)
+    seen = _sights("position", position, "anchor", anchor, (2,))
+    return seen.distance, seen.unit, _across(seen.unit)
 
 
 def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
@@ -67,13 +139,13 @@ def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
 
     Parameters
     ----------
-    position, anchor : (..., 2) float
+    position, anchor : (..., D) float
         The two points (m). Coordinates that come as float32 are known to the rounding of that.
 
     Returns
     -------
     (...)
-        Largest error of ``u_x`` and ``u_y``.
+        Largest error of a component of u.
 
     Raises
     ------
@@ -81,8 +153,7 @@ def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
         As :func:`line_of_sight`.
     """
     eps = _checks.precision(position, anchor)
-    here, there = _checks.points("position", position), _checks.points("anchor", anchor)
-    _checks.must_broadcast(position=here.shape[:-1], anchor=there.shape[:-1])
+    here, there = _pair("position", position, "anchor", anchor, PLANE_OR_SPACE)
     _, distance = _offset(here, there, "anchor")
     return _direction_rounding(here, there, distance, eps)
 
@@ -116,13 +187,10 @@ def toa_aoa(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array]:
     An angle measured from the broadside of an array differs from the bearing by a constant, so
     its gradient is the same, or, counted clockwise, its negative.
     """
-    eps = _checks.precision(position, aps)
-    position, aps = _checks.points("position", position), _checks.points("aps", aps)
-    _checks.must_broadcast(position=position.shape[:-1], aps=aps.shape[:-1])
-    distance, unit, across = _sight(position, aps, "aps", eps)
+    distance, unit, _ = _sights("position", position, "aps", aps, (2,))
     bearing = np.arctan2(unit[..., 1], unit[..., 0])
     parameters = np.stack([distance / speed_of_light, bearing], axis=-1)
-    rows = [unit / speed_of_light, across / distance[..., None]]
+    rows = [unit / speed_of_light, _across(unit) / distance[..., None]]
     return parameters, np.stack(rows, axis=-2)
 
 
@@ -164,19 +232,16 @@ def monostatic(
         If an argument is not finite or out of range, ``axes`` are not unit vectors, the shapes do
         not broadcast, or ``position`` coincides with one of ``aps``.
     """
-    eps = _checks.precision(position, velocity, aps, axes)
-    position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
-    aps, axes = _checks.points("aps", aps), _checks.unit_vectors("axes", axes)
+    seen = _sights("position", position, "aps", aps, (2,), velocity, axes)
+    distance, unit, _ = seen
+    velocity, axes = _checks.points("velocity", velocity), _checks.unit_vectors("axes", axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
     shape = _checks.must_broadcast(
-        position=position.shape[:-1],
+        position_and_aps=distance.shape,
         velocity=velocity.shape[:-1],
-        aps=aps.shape[:-1],
         carrier_frequency=carrier_frequency.shape,
         axes=axes.shape[:-1],
     )
-    distance, unit, across = _sight(position, aps, "aps", eps)
-    wrong = _direction_rounding(position, aps, distance, eps) + _SAFETY * eps
     scale = -2 * carrier_frequency / speed_of_light
     parameters = np.empty((*shape, 3))
     parameters[..., 0] = 2 * distance / speed_of_light
@@ -184,8 +249,8 @@ def monostatic(
     parameters[..., 2] = scale * _dot(unit, velocity)
     jacobian = np.zeros((*shape, 3, 4))
     jacobian[..., 0, :2] = 2 * unit / speed_of_light
-    jacobian[..., 1, :2] = _turning(axes, distance, across, wrong)
-    jacobian[..., 2, :2] = scale[..., None] * _turning(velocity, distance, across, wrong)
+    jacobian[..., 1, :2] = seen.turning(axes)
+    jacobian[..., 2, :2] = scale[..., None] * seen.turning(velocity)
     jacobian[..., 2, 2:] = scale[..., None] * unit
     return parameters, jacobian
 
@@ -239,70 +304,107 @@ def bistatic(
     shortest possible, and its gradient and the Doppler shift vanish. On the axis of an array the
     gradient of its electrical angle vanishes.
     """
-    eps = _checks.precision(
-        position, velocity, transmitters, receivers, transmit_axes, receive_axes
-    )
-    position, velocity = _checks.points("position", position), _checks.points("velocity", velocity)
-    transmitters = _checks.points("transmitters", transmitters)
-    receivers = _checks.points("receivers", receivers)
+    given = velocity, transmit_axes, receive_axes
+    out = _sights("position", position, "transmitters", transmitters, (2,), receivers, *given)
+    back = _sights("position", position, "receivers", receivers, (2,), transmitters, *given)
+    velocity = _checks.points("velocity", velocity)
     transmit_axes = _checks.unit_vectors("transmit_axes", transmit_axes)
     receive_axes = _checks.unit_vectors("receive_axes", receive_axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
     kappa = 2 * np.pi * _checks.positive("spacing", spacing)
     shape = _checks.must_broadcast(
-        position=position.shape[:-1],
+        position_and_transmitters=out.distance.shape,
+        position_and_receivers=back.distance.shape,
         velocity=velocity.shape[:-1],
-        transmitters=transmitters.shape[:-1],
-        receivers=receivers.shape[:-1],
         transmit_axes=transmit_axes.shape[:-1],
         receive_axes=receive_axes.shape[:-1],
         carrier_frequency=carrier_frequency.shape,
         spacing=kappa.shape,
     )
-    out, from_transmitter, across_out = _sight(position, transmitters, "transmitters", eps)
-    back, from_receiver, across_back = _sight(position, receivers, "receivers", eps)
-    wrong_out = _direction_rounding(position, transmitters, out, eps) + _SAFETY * eps
-    wrong_back = _direction_rounding(position, receivers, back, eps) + _SAFETY * eps
-    both = _without(from_transmitter + from_receiver, (wrong_out + wrong_back)[..., None])
+    both, turned = both_ways(out, back, velocity)
     scale = -carrier_frequency / speed_of_light
     parameters = np.empty((*shape, 4))
-    parameters[..., 0] = kappa * _dot(from_receiver, receive_axes)
-    parameters[..., 1] = kappa * _dot(from_transmitter, transmit_axes)
-    parameters[..., 2] = (out + back) / speed_of_light
+    parameters[..., 0] = kappa * _dot(back.unit, receive_axes)
+    parameters[..., 1] = kappa * _dot(out.unit, transmit_axes)
+    parameters[..., 2] = (out.distance + back.distance) / speed_of_light
     parameters[..., 3] = scale * _dot(both, velocity)
     jacobian = np.zeros((*shape, 4, 4))
-    jacobian[..., 0, :2] = kappa[..., None] * _turning(receive_axes, back, across_back, wrong_back)
-    jacobian[..., 1, :2] = kappa[..., None] * _turning(transmit_axes, out, across_out, wrong_out)
+    jacobian[..., 0, :2] = kappa[..., None] * back.turning(receive_axes)
+    jacobian[..., 1, :2] = kappa[..., None] * out.turning(transmit_axes)
     jacobian[..., 2, :2] = both / speed_of_light
-    speed = np.hypot(velocity[..., 0], velocity[..., 1])
-    jacobian[..., 3, :2] = scale[..., None] * _without(
-        _turning(velocity, out, across_out, wrong_out)
-        + _turning(velocity, back, across_back, wrong_back),
-        (2 * speed * (wrong_out / out + wrong_back / back))[..., None],
-    )
+    jacobian[..., 3, :2] = scale[..., None] * turned
     jacobian[..., 3, 2:] = scale[..., None] * both
     return parameters, jacobian
+
+
+def both_ways(out: Sight, back: Sight, velocity: Array) -> tuple[Array, Array]:
+    """``u_t + u_r`` of a path by way of a target, and its turning by a velocity.
+
+    Parameters
+    ----------
+    out, back : Sight
+        Of the target from the transmitter and from the receiver.
+    velocity : (..., D) float
+        v (m/s).
+
+    Returns
+    -------
+    both : (..., D)
+        The gradient of the path's length. Exactly zero on the line between the two.
+    turned : (..., D)
+        Gradient of ``(u_t + u_r) . v`` by the position (1/s).
+    """
+    both = without(out.unit + back.unit, (out.rounding + back.rounding)[..., None])
+    speed = np.linalg.norm(velocity, axis=-1)
+    wrong = 2 * speed * (out.rounding / out.distance + back.rounding / back.distance)
+    return both, without(out.turning(velocity) + back.turning(velocity), wrong[..., None])
+
+
+def without(value: Array, rounding: Array) -> Array:
+    """Replace what is not above its rounding by zero."""
+    return np.where(np.abs(value) <= rounding, 0.0, value)
 
 
 _SAFETY = 4  # roundings of the inputs that a difference of them is known to
 
 
-def _sight(position: Array, anchor: Array, name: str, eps: float) -> tuple[Array, Array, Array]:
-    """Distance, unit vector and its turn, for points that have been checked."""
-    offset, distance = _offset(position, anchor, name)
-    rounding = np.minimum(_direction_rounding(position, anchor, distance, eps), 0.5)
+def _pair(
+    name: str, position: ArrayLike, anchor_name: str, anchor: ArrayLike, allowed: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """Check a point and its anchor, which must fit each other."""
+    here = _checks.points(name, position, dimensions=allowed)
+    there = _checks.points(anchor_name, anchor, dimensions=allowed)
+    _checks.same_dimension(**{name: here, anchor_name: there})
+    _checks.must_broadcast(**{name: here.shape[:-1], anchor_name: there.shape[:-1]})
+    return here, there
+
+
+def _sights(
+    name: str,
+    position: ArrayLike,
+    anchor_name: str,
+    anchor: ArrayLike,
+    allowed: tuple[int, ...] = PLANE_OR_SPACE,
+    *others: ArrayLike,
+) -> Sight:
+    """:func:`sight`, known to the rounding of the coarsest of all arguments."""
+    eps = _checks.precision(position, anchor, *others)
+    here, there = _pair(name, position, anchor_name, anchor, allowed)
+    offset, distance = _offset(here, there, anchor_name)
+    wrong = _direction_rounding(here, there, distance, eps)
     unit = offset / distance[..., None]
-    zero = np.abs(unit) <= rounding[..., None]
+    zero = np.abs(unit) <= np.minimum(wrong, 0.5)[..., None]
     if np.any(zero):
-        unit = np.where(zero, 0.0, np.where(zero[..., ::-1], np.sign(unit), unit))
-    return distance, unit, np.stack([0.0 - unit[..., 1], unit[..., 0]], axis=-1)
+        alone = np.sum(~zero, axis=-1, keepdims=True) == 1  # the only component left is one
+        unit = np.where(zero, 0.0, np.where(alone, np.sign(unit), unit))
+    return Sight(distance, unit, wrong + _SAFETY * eps)
 
 
 def _offset(position: Array, anchor: Array, name: str) -> tuple[Array, Array]:
     """Difference and distance of two points, which must differ by more than nothing."""
     with np.errstate(over="ignore", under="ignore"):
         offset = position - anchor
-        distance = np.hypot(offset[..., 0], offset[..., 1])
+        distance = _length(offset)
         apart = distance**2 > 0  # gradients of an angle go with 1/d, its information with 1/d^2
     if not np.all(apart):
         raise ValueError(f"position must not coincide with {name}: no direction leads from it")
@@ -312,21 +414,19 @@ def _offset(position: Array, anchor: Array, name: str) -> tuple[Array, Array]:
 
 
 def _direction_rounding(position: Array, anchor: Array, distance: Array, eps: float) -> Array:
-    largest = [
-        np.maximum(np.abs(point[..., 0]), np.abs(point[..., 1])) for point in (position, anchor)
-    ]
-    return _SAFETY * eps * (np.maximum(*largest) / distance)
+    largest = np.maximum(*(np.max(np.abs(point), axis=-1) for point in (position, anchor)))
+    return _SAFETY * eps * (largest / distance)
 
 
-def _turning(vector: Array, distance: Array, across: Array, wrong: Array) -> Array:
-    """Gradient of ``u . vector`` by the position, ``(I - u u^T) vector / d``."""
-    size = np.hypot(vector[..., 0], vector[..., 1])
-    return (_without(_dot(across, vector), size * wrong) / distance)[..., None] * across
+def _length(vector: Array) -> Array:
+    """Length (...) of vectors (..., D), which neither overflows nor underflows on the way."""
+    length = np.hypot(vector[..., 0], vector[..., 1])
+    return length if vector.shape[-1] == 2 else np.hypot(length, vector[..., 2])
 
 
-def _without(value: Array, rounding: Array) -> Array:
-    """Replace what is not above its rounding by zero."""
-    return np.where(np.abs(value) <= rounding, 0.0, value)
+def _across(unit: Array) -> Array:
+    """``u`` turned by +90 degrees in the plane."""
+    return np.stack([0.0 - unit[..., 1], unit[..., 0]], axis=-1)
 
 
 def _dot(left: Array, right: Array) -> Array:

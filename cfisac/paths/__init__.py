@@ -1,0 +1,10 @@
+"""Paths: the room that everything passes through, from a scene down to a bound.
+
+:class:`Paths` holds what a bound is a sum over. :func:`one_way` and :func:`echo` make paths of
+places and arrays, :func:`join` puts unlike ones in one row.
+"""
+
+from cfisac.paths.core import Paths, join
+from cfisac.paths.links import echo, one_way
+
+__all__ = ["Paths", "echo", "join", "one_way"]

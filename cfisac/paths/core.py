@@ -1,0 +1,244 @@
+"""Paths: the one thing that every bound in the book is a sum over.
+
+A path is a complex gain times factors, seen in white Gaussian noise. With the gain unknown, all it
+tells about its parameters (directions, delay, Doppler shift) is ``2 snr spread`` (the factor
+theorem), and all they tell about a state (position, velocity, clocks) is in their gradients::
+
+    F = sum over paths of  2 snr  J^T spread J.
+
+The sum is taken over squared *slopes*, a root of the spread times the Jacobian, of which what is
+within its rounding is exactly zero: squares of rounding would count as information.
+
+Directions are unit vectors and need no angle convention, in the plane or in space; an array is its
+:func:`cfisac.arrays.aperture`. Path axes may be called anything (transmitters, receivers,
+reflections, targets); they broadcast.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfisac import _checks, fisher
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Resolvable paths with unknown gains, and how their parameters depend on the unknowns.
+
+    Parameters
+    ----------
+    snr : (...) float
+        Energy of the path in all its samples over the noise variance of one, >= 0.
+    spread : (..., k, k) float
+        Covariance of the path's factors by its k parameters, in the inverse squares of their
+        units; positive semidefinite. What an unknown gain leaves.
+    jacobian : (..., k, n) float
+        Derivatives of the parameters by the n unknowns of the state.
+    rounding : (..., k, n) float or a scalar
+        How far entries of ``jacobian`` may be off, >= 0, because places are rounded.
+    columns : mapping of (..., k, m) float, optional
+        Derivatives of the parameters by what is known so far and may become unknown: a velocity, a
+        clock, the orientation of an array. See :meth:`with_unknown`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, ``snr`` or ``rounding`` is negative, ``spread`` is not
+        symmetric, or the shapes do not fit.
+
+    Examples
+    --------
+    Two delays of 1 m each, from the east and from the north:
+
+    >>> paths = Paths(0.5, np.eye(1), np.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
+    >>> float(fisher.position_error_bound(paths.information()).round(3))
+    1.414
+    """
+
+    snr: Array
+    spread: Array
+    jacobian: Array
+    rounding: Array | float = 0.0
+    columns: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no path."""
+        eps = _checks.precision(self.snr, self.spread, self.jacobian)
+        snr = _checks.non_negative("snr", self.snr)
+        spread = _checks.finite("spread", self.spread)
+        jacobian = _checks.finite("jacobian", self.jacobian)
+        if jacobian.ndim < 2 or spread.shape[-2:] != (jacobian.shape[-2],) * 2:
+            raise ValueError(
+                "spread and jacobian must have shapes (..., k, k) and (..., k, n), got "
+                f"{spread.shape} and {jacobian.shape}"
+            )
+        skew = np.abs(spread - np.swapaxes(spread, -1, -2))
+        if np.any(skew > 1e-8 * np.max(np.abs(spread), axis=(-2, -1), keepdims=True, initial=0.0)):
+            raise ValueError("spread must be symmetric")
+        if np.any(np.diagonal(spread, axis1=-2, axis2=-1) < 0):
+            raise ValueError("spread must be positive semidefinite")
+        rounding = np.maximum(_checks.non_negative("rounding", self.rounding), eps * abs(jacobian))
+        columns = {name: _checks.finite(name, each) for name, each in self.columns.items()}
+        for name, each in columns.items():
+            if each.ndim < 2 or each.shape[-2] != jacobian.shape[-2]:
+                raise ValueError(f"{name} must have {jacobian.shape[-2]} rows, got {each.shape}")
+        _checks.must_broadcast(
+            snr=snr.shape, spread=spread.shape[:-2], jacobian=jacobian.shape[:-2],
+            rounding=rounding.shape[:-2], **{n: each.shape[:-2] for n, each in columns.items()},
+        )  # fmt: skip
+        given = {"snr": snr, "spread": spread, "jacobian": jacobian, "rounding": rounding}
+        for name, value in (given | {"columns": columns}).items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The path axes."""
+        return np.broadcast_shapes(self.snr.shape, self.spread.shape[:-2], self.jacobian.shape[:-2])
+
+    def slopes(self) -> tuple[Array, Array]:
+        """Slopes (..., k, n), of which the information is the sum of squares, and their rounding.
+
+        ``sqrt(2 snr) R J`` with ``R^T R`` the spread.
+        """
+        root = np.sqrt(2 * self.snr)[..., None, None] * _root(self.spread)
+        return root @ self.jacobian, np.abs(root) @ self.rounding
+
+    def each(self) -> Array:
+        """Information of every path by itself, (..., n, n)."""
+        return self.information(())
+
+    def information(self, axes: int | Sequence[int] | None = None) -> Array:
+        """Information summed over path axes, by default over all of them.
+
+        Parameters
+        ----------
+        axes : int or sequence of int, optional
+            Which of the path axes are summed over; the others remain in front.
+
+        Returns
+        -------
+        (..., n, n)
+            In the inverse products of the units of the state. What is but rounding is exactly
+            zero.
+        """
+        slopes, rounding = self.slopes()
+        leading, n = slopes.shape[:-2], slopes.shape[-1]
+        rounding = np.broadcast_to(rounding, slopes.shape)
+        chosen = range(len(leading)) if axes is None else np.atleast_1d(np.array(axes, int))
+        summed = sorted(int(axis) % max(len(leading), 1) for axis in chosen)
+        kept = [axis for axis in range(len(leading)) if axis not in summed]
+        order = (*kept, *summed, len(leading), len(leading) + 1)
+        shape = (*(leading[axis] for axis in kept), -1, n)
+        if 0 in slopes.shape:
+            return np.zeros((*shape[:-2], n, n))
+        return fisher.information(
+            *(each.transpose(order).reshape(shape) for each in (slopes, rounding))
+        )
+
+    def with_unknown(self, *unknown: str | ArrayLike) -> "Paths":
+        """Further unknowns in the state, behind those that it has.
+
+        Parameters
+        ----------
+        *unknown : str or (..., k, m) float
+            Names of :attr:`columns`, or derivatives of the parameters by the new unknowns. All
+            paths share them: what differs from path to path goes through
+            :mod:`cfisac.unknowns`.
+
+        Returns
+        -------
+        Paths
+
+        Raises
+        ------
+        ValueError
+            If there is no such name, or the shapes do not fit.
+        """
+        found = [self._column(each) for each in unknown]
+        blocks = [self.jacobian, *found]
+        wrong = [np.asarray(self.rounding), *(np.finfo(float).eps * np.abs(each) for each in found)]
+        shape = np.broadcast_shapes(*(each.shape[:-2] for each in blocks))
+        jacobian, rounding = (
+            np.concatenate([np.broadcast_to(b, (*shape, *b.shape[-2:])) for b in each], axis=-1)
+            for each in (blocks, wrong)
+        )
+        return replace(self, jacobian=jacobian, rounding=rounding)
+
+    def _column(self, unknown: Any) -> Array:
+        if not isinstance(unknown, str):
+            return _checks.finite("unknown", unknown)
+        if unknown not in self.columns:
+            allowed = ", ".join(self.columns) or "none"
+            raise ValueError(f"unknown must be one of {allowed}, got {unknown!r}")
+        return self.columns[unknown]
+
+
+def join(*several: Paths) -> Paths:
+    """All paths of several kinds in one row, with the same state.
+
+    Parameters
+    ----------
+    *several : Paths
+        With the same n unknowns; their path axes become one. Parameters that others do not have
+        count as not measured, columns that others do not have as zero.
+
+    Returns
+    -------
+    Paths
+        With one path axis.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or the numbers of unknowns differ.
+    """
+    if not several:
+        raise ValueError("several must hold one Paths or more")
+    sizes = {paths.jacobian.shape[-1] for paths in several}
+    if len(sizes) > 1:
+        raise ValueError(f"several must have the same unknowns, got {sorted(sizes)} of them")
+    k = max(paths.spread.shape[-1] for paths in several)
+    widths = {name: each.shape[-1] for paths in several for name, each in paths.columns.items()}
+
+    def rows(paths: Paths, value: Array, columns: int) -> Array:
+        flat = np.broadcast_to(value, (*paths.shape, *value.shape[-2:]))
+        flat = flat.reshape(-1, *value.shape[-2:])
+        return np.pad(flat, ((0, 0), (0, k - flat.shape[1]), (0, columns - flat.shape[2])))
+
+    n = sizes.pop()
+    return Paths(
+        np.concatenate([np.broadcast_to(each.snr, each.shape).ravel() for each in several]),
+        np.concatenate([rows(each, each.spread, k) for each in several]),
+        np.concatenate([rows(each, each.jacobian, n) for each in several]),
+        np.concatenate([rows(each, np.asarray(each.rounding), n) for each in several]),
+        {
+            name: np.concatenate(
+                [
+                    rows(each, each.columns.get(name, np.zeros((each.spread.shape[-1], m))), m)
+                    for each in several
+                ]
+            )
+            for name, m in widths.items()
+        },
+    )
+
+
+def _root(spread: Array) -> Array:
+    """R with ``R^T R = spread``, from its unit-diagonal form, so that units do not matter."""
+    diagonal = np.diagonal(spread, axis1=-2, axis2=-1)
+    size = np.sqrt(diagonal)
+    k = size.shape[-1]
+    if not np.any(spread[..., ~np.eye(k, dtype=bool)]):
+        return np.asarray(size[..., None] * np.eye(k))
+    scale = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(spread / (scale[..., :, None] * scale[..., None, :]))
+    if np.any(values < -1e-8):
+        raise ValueError("spread must be positive semidefinite")
+    kept = np.where(values > 8 * k * np.finfo(float).eps, values, 0.0)
+    root = np.sqrt(kept)[..., :, None] * np.swapaxes(vectors, -1, -2) * scale[..., None, :]
+    return np.where(np.abs(root) <= 8 * k * np.finfo(float).eps * scale[..., None, :], 0.0, root)

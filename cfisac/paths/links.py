@@ -1,0 +1,215 @@
+"""Paths of a scene: what geometry makes of lines of sight and of echoes."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import speed_of_light
+
+from cfisac import _checks, geometry
+from cfisac.geometry import Sight
+from cfisac.paths.core import Paths
+
+Array = NDArray[np.float64]
+
+
+def one_way(
+    position: ArrayLike,
+    aps: ArrayLike,
+    snr: ArrayLike,
+    delay_variance: ArrayLike,
+    aperture: ArrayLike | None = None,
+) -> Paths:
+    """Paths in line of sight between a user and access points (commit, in any dimension).
+
+    Parameters
+    ----------
+    position : (..., D) float
+        The user (m), D = 2 or 3.
+    aps : (..., D) float
+        The access points (m), one axis of which is usually the path axis.
+    snr : (...) float
+        Of the whole path: all samples and antennas.
+    delay_variance : (...) float
+        Variance of the spectrum by the delay, ``(2 pi)^2 Var f`` in s^-2: the first entry of a
+        waveform's ``delay_doppler_covariance()``. Zero if no delay is measured.
+    aperture : (..., m, D) float, optional
+        Of the access points' arrays (:func:`cfisac.arrays.aperture`); without it no direction is
+        measured.
+
+    Returns
+    -------
+    Paths
+        State: the position. Columns: ``"clock"`` (by which the user is ahead of its access
+        points, s), ``"orientation"`` of the array (rad, one number in the plane, a rotation
+        vector in space), ``"anchor"`` (the access point's place, m).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, the shapes do not fit, or the user stands on
+        an access point.
+    """
+    seen = geometry.sight(position, aps, ("position", "aps"))
+    by_delay = _checks.non_negative("delay_variance", delay_variance)
+    rows, turn, size = _directions(seen, _aperture("aperture", aperture, seen))
+    jacobian, rounding = _stack(
+        (rows, size),
+        (seen.unit[..., None, :] / speed_of_light, seen.rounding[..., None, None] / speed_of_light),
+    )
+    m = jacobian.shape[-2] - 1
+    clock = np.zeros((m + 1, 1))
+    clock[m] = 1.0
+    columns = {"clock": clock, "orientation": _pad(turn, 0, 1), "anchor": -jacobian}
+    return Paths(_checks.non_negative("snr", snr), _unit_rows(m, by_delay[..., None, None]),
+                 jacobian, rounding, columns)  # fmt: skip
+
+
+def echo(
+    position: ArrayLike,
+    velocity: ArrayLike,
+    transmitters: ArrayLike,
+    receivers: ArrayLike,
+    carrier_frequency: float,
+    snr: ArrayLike,
+    delay_doppler_covariance: ArrayLike,
+    transmit_aperture: ArrayLike | None = None,
+    receive_aperture: ArrayLike | None = None,
+) -> Paths:
+    """Paths by way of a target, from transmitters to receivers (fan, liu, in any dimension).
+
+    Parameters
+    ----------
+    position, velocity : (..., D) float
+        Of the target (m, m/s), D = 2 or 3.
+    transmitters, receivers : (..., D) float
+        The ends of the paths (m); the same place twice is an echo of one's own.
+    carrier_frequency : float
+        f_c > 0 (Hz).
+    snr : (...) float
+        Of the whole path: all samples and antennas.
+    delay_doppler_covariance : (..., 2, 2) float
+        Of the waveform, ``waveform.delay_doppler_covariance()`` (s^-2, 1, Hz^-2).
+    transmit_aperture, receive_aperture : (..., m, D) float, optional
+        Of the arrays (:func:`cfisac.arrays.aperture`, :func:`cfisac.arrays.beam_aperture`);
+        without them no direction is measured there.
+
+    Returns
+    -------
+    Paths
+        State: the position. Columns: ``"velocity"`` (m/s), ``"transmitter clock"``,
+        ``"receiver clock"`` (by which they are ahead, s), ``"transmitter oscillator"``,
+        ``"receiver oscillator"`` (by which they are fast, Hz), ``"transmitter orientation"``,
+        ``"receiver orientation"`` (rad), ``"transmitter"``, ``"receiver"`` (places, m).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, the shapes do not fit, or the target stands
+        on an access point.
+    """
+    out = geometry.sight(position, transmitters, ("position", "transmitters"))
+    back = geometry.sight(position, receivers, ("position", "receivers"))
+    speed = _checks.points("velocity", velocity, dimensions=geometry.PLANE_OR_SPACE)
+    _checks.same_dimension(position=out.unit, receivers=back.unit, velocity=speed)
+    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
+    both_factors = _checks.finite("delay_doppler_covariance", delay_doppler_covariance)
+    if both_factors.shape[-2:] != (2, 2):
+        raise ValueError(
+            f"delay_doppler_covariance must have shape (..., 2, 2), got {both_factors.shape}"
+        )
+    arrive, turn_back, size_back = _directions(
+        back, _aperture("receive_aperture", receive_aperture, back)
+    )
+    depart, turn_out, size_out = _directions(
+        out, _aperture("transmit_aperture", transmit_aperture, out)
+    )
+    both, turned = geometry.both_ways(out, back, speed)
+    wrong = (out.rounding + back.rounding)[..., None, None]
+    rate = carrier / speed_of_light
+    length = np.linalg.norm(speed, axis=-1)
+    drift = 2 * rate * length * (out.rounding / out.distance + back.rounding / back.distance)
+    jacobian, rounding = _stack(
+        (arrive, size_back),
+        (depart, size_out),
+        (both[..., None, :] / speed_of_light, wrong / speed_of_light),
+        (-rate * turned[..., None, :], drift[..., None, None]),
+    )
+    k, m_r, m_t = jacobian.shape[-2], arrive.shape[-2], depart.shape[-2]
+
+    def at(row: int, value: float) -> Array:
+        return value * np.eye(k)[:, row, None]
+
+    def placed(sight: Sight, rows: Array, before: int, after: int) -> Array:
+        doppler = -rate * sight.turning(speed)[..., None, :]
+        parts = _pad(-rows, before, after), -sight.unit[..., None, :] / speed_of_light, -doppler
+        shape = np.broadcast_shapes(*(part.shape[:-2] for part in parts))
+        return np.concatenate(
+            [np.broadcast_to(part, (*shape, *part.shape[-2:])) for part in parts], axis=-2
+        )
+
+    columns = {
+        "velocity": _pad(-rate * both[..., None, :], k - 1, 0),
+        "transmitter clock": at(-2, -1.0),
+        "receiver clock": at(-2, 1.0),
+        "transmitter oscillator": at(-1, 1.0),
+        "receiver oscillator": at(-1, -1.0),
+        "transmitter orientation": _pad(turn_out, m_r, 2),
+        "receiver orientation": _pad(turn_back, 0, m_t + 2),
+        "transmitter": placed(out, depart, m_r, 0),
+        "receiver": placed(back, arrive, 0, m_t),
+    }
+    return Paths(_checks.non_negative("snr", snr), _unit_rows(m_r + m_t, both_factors),
+                 jacobian, rounding, columns)  # fmt: skip
+
+
+def _aperture(name: str, aperture: ArrayLike | None, seen: Sight) -> Array:
+    dimension = seen.unit.shape[-1]
+    if aperture is None:
+        return np.zeros((0, dimension))
+    rows = _checks.finite(name, aperture)
+    if rows.ndim < 2 or rows.shape[-1] != dimension:
+        raise ValueError(f"{name} must have shape (..., m, {dimension}), got {rows.shape}")
+    _checks.must_broadcast(**{"sight": seen.distance.shape, name: rows.shape[:-2]})
+    return rows
+
+
+def _directions(seen: Sight, rows: Array) -> tuple[Array, Array, Array]:
+    """Derivatives (..., m, .) of an array's electrical angles ``R u``: by place, by orientation.
+
+    Turning the array by a small psi changes u, as the array sees it, by ``-psi x u``. Also the
+    rounding of the first.
+    """
+    each = Sight(seen.distance[..., None], seen.unit[..., None, :], seen.rounding[..., None])
+    by_place = each.turning(rows)
+    size = np.linalg.norm(rows, axis=-1) * 2 * (seen.rounding / seen.distance)[..., None]
+    if seen.unit.shape[-1] == 2:
+        swung = np.stack([seen.unit[..., 1], -seen.unit[..., 0]], axis=-1)
+        by_turn = np.sum(rows * swung[..., None, :], axis=-1, keepdims=True)
+    else:  # r . (u x psi) = psi . (r x u)
+        by_turn = np.cross(rows, seen.unit[..., None, :])
+    return by_place, by_turn, size[..., None]
+
+
+def _stack(*pairs: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Rows below each other, and their rounding, with all leading axes."""
+    n = pairs[0][0].shape[-1]
+    leading = np.broadcast_shapes(*(rows.shape[:-2] for rows, _ in pairs))
+    rows, rounding = [], []
+    for each, wrong in pairs:
+        shape = (*leading, each.shape[-2], n)
+        rows.append(np.broadcast_to(each, shape))
+        rounding.append(np.broadcast_to(wrong, shape))
+    return np.concatenate(rows, axis=-2), np.concatenate(rounding, axis=-2)
+
+
+def _pad(rows: Array, before: int, after: int) -> Array:
+    """Rows of zeros before and after."""
+    return np.pad(rows, [(0, 0)] * (rows.ndim - 2) + [(before, after), (0, 0)])
+
+
+def _unit_rows(m: int, rest: Array) -> Array:
+    """Spread of m electrical angles of spread one and what comes behind them."""
+    k = m + rest.shape[-1]
+    spread = np.zeros((*rest.shape[:-2], k, k))
+    spread[..., range(m), range(m)] = 1.0
+    spread[..., m:, m:] = rest
+    return spread
