@@ -70,7 +70,10 @@ class Sight(NamedTuple):
 
 
 def sight(
-    position: ArrayLike, anchor: ArrayLike, names: tuple[str, str] = ("position", "anchor")
+    position: ArrayLike,
+    anchor: ArrayLike,
+    *others: ArrayLike,
+    names: tuple[str, str] = ("position", "anchor"),
 ) -> Sight:
     """Distance and direction from an anchor to a point, in the plane or in space.
 
@@ -80,6 +83,8 @@ def sight(
         p, the point (m).
     anchor : (..., D) float
         p_l, the anchor (m).
+    *others : array
+        What the bound depends on besides: all is known to the rounding of the coarsest type.
     names : pair of str
         What errors call the two.
 
@@ -97,7 +102,7 @@ def sight(
         not broadcast, or a point coincides with its anchor: there is no direction then. So does
         one that is so near that the square of the distance is zero as a floating-point number.
     """
-    return _sights(names[0], position, names[1], anchor)
+    return _sights(names[0], position, names[1], anchor, PLANE_OR_SPACE, *others)
 
 
 def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array, Array]:

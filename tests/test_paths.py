@@ -5,7 +5,7 @@ import pytest
 from scipy.constants import speed_of_light
 
 from cfisac import arrays, fisher, geometry, scenarios
-from cfisac.limits import cooperative, multistatic, toa_aoa
+from cfisac.limits import cooperative, coupled, multistatic, toa_aoa
 from cfisac.paths import Paths, echo, join, one_way
 from cfisac.waveforms import OTFS
 
@@ -190,7 +190,7 @@ def test_the_sources_bounds_are_sums_over_paths():
     printed = multistatic.position_efim(scene, power)
     elements = arrays.linear(16, 0.5, scene.transmit_axes[:, None, None])
     unit = geometry.sight(scene.targets, scene.transmitters[:, None, None]).unit
-    root = np.sqrt(power)[..., None, None] * multistatic._unit_roots(scene)
+    root = np.sqrt(power)[..., None, None] * coupled._unit_roots(scene)
     sent, lit = arrays.beam_aperture(elements, unit, root.reshape(len(power), 1, 1, -1, 16))
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     each = echo(

@@ -11,17 +11,18 @@ each other. The state of a target is (x, y, v_x, v_y), in this order, in metres 
 second; all four are unknown.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry, waveforms
-from cfisac.limits import _overlap
+from cfisac.limits import coupled
+from cfisac.paths import Paths, echo_seen
 from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
-
-_BLOCK = 2**14  # pairs of echoes worked on at a time: memory
 
 
 def state_efim(
@@ -81,27 +82,61 @@ def state_efim(
         stands on an AP, or an echo that is heard takes longer than ``waveform.longest_delay``. An
         AP too far away is left out by an SNR of zero.
     """
+    return paths(
+        position, velocity, aps, n_antennas, snr, waveform, carrier_frequency, spacing, axes
+    ).information(-1)
+
+
+def paths(
+    position: ArrayLike,
+    velocity: ArrayLike,
+    aps: ArrayLike,
+    n_antennas: ArrayLike,
+    snr: ArrayLike,
+    waveform: OFDM | OTFS,
+    carrier_frequency: float,
+    spacing: float = 0.5,
+    axes: ArrayLike = (0.0, 1.0),
+) -> Paths:
+    """The echoes (..., L) of which :func:`state_efim` is the sum.
+
+    Takes the arguments of :func:`state_efim`.
+
+    Returns
+    -------
+    Paths
+        State: (x, y, v_x, v_y). See :func:`cfisac.paths.echo` for what else may become unknown;
+        an echo of one's own needs no clock.
+
+    Raises
+    ------
+    ValueError
+        As :func:`state_efim`.
+    """
     n_antennas, spacing = _arrays(n_antennas, spacing)
     snr = _checks.non_negative("snr", snr)
     if not isinstance(waveform, OFDM | OTFS):
         raise ValueError(f"waveform must be OFDM or OTFS, got {waveform!r}")
-    sights, jacobian, rounding = _look(
+    here, speed, there, along, carrier = _places(
         "position", position, "velocity", velocity, aps, carrier_frequency, axes
     )
-    shape = _checks.must_broadcast(
-        aps=jacobian.shape[:-2], n_antennas=n_antennas.shape, snr=snr.shape
+    seen = geometry.sight(here, there, speed, along, names=("position", "aps"))
+    _checks.must_broadcast(aps=seen.distance.shape, n_antennas=n_antennas.shape, snr=snr.shape)
+    delay = 2 * seen.distance / speed_of_light
+    waveforms.refuse_late(waveform, "position", np.where(snr > 0, delay, 0.0))
+    variance = (n_antennas.astype(float) ** 2 - 1) / 12
+    rows = 2 * np.pi * spacing * np.sqrt(variance)[..., None] * along
+    heard = echo_seen(
+        seen,
+        seen,
+        np.asarray(speed, dtype=float),
+        carrier,
+        snr * n_antennas * (waveform.n_subcarriers * waveform.n_symbols),
+        waveform.delay_doppler_covariance(),
+        np.zeros((0, 2)),
+        rows[..., None, :],
     )
-    waveforms.refuse_late(waveform, "position", np.where(snr > 0, sights[..., 0], 0.0))
-    weight = np.empty((*n_antennas.shape, 3))
-    weight[..., ::2] = np.diagonal(waveform.delay_doppler_covariance())
-    weight[..., 1] = (2 * np.pi * spacing) ** 2 * (n_antennas.astype(float) ** 2 - 1) / 12
-    total_snr = snr * n_antennas * (waveform.n_subcarriers * waveform.n_symbols)
-    root = np.sqrt(2 * total_snr[..., None] * weight)[..., None]
-    rows = (*shape[:-1], 3 * shape[-1], 4)  # the three slopes of every AP, one AP below the other
-    slopes, rounding = (
-        np.broadcast_to(root * each, (*shape, 3, 4)).reshape(rows) for each in (jacobian, rounding)
-    )
-    return fisher.information(slopes, rounding)
+    return heard.with_unknown("velocity")
 
 
 def joint_efim(
@@ -176,37 +211,24 @@ def joint_efim(
     amplitudes = _checks.finite("amplitudes", amplitudes, complex)
     if amplitudes.ndim < 2:
         raise ValueError(f"amplitudes must have shape (..., U, L), got {amplitudes.shape}")
-    echoes, jacobian, _ = _look(
-        "positions", positions, "velocities", velocities, aps, carrier_frequency, axes, several=True
+    here, speed, there, along, carrier = _places(
+        "positions", positions, "velocities", velocities, aps, carrier_frequency, axes, True
     )
+    sights, jacobian = geometry.monostatic(here, speed, there, carrier, along)
     heard = np.swapaxes(amplitudes, -1, -2)
     shape = _checks.must_broadcast(
         aps=jacobian.shape[:-2], amplitudes=heard.shape, n_antennas=(*n_antennas.shape, 1)
     )
-    waveforms.refuse_late(waveform, "positions", np.where(heard == 0, 0.0, echoes[..., 0]))
-    n_targets = shape[-1]
-    leading = np.broadcast_shapes(echoes.shape[:-2], n_antennas.shape)
-    antennas = np.broadcast_to(n_antennas, leading).reshape(-1, 1)
-    echoes = np.broadcast_to(echoes, (*leading, *echoes.shape[-2:])).reshape(-1, n_targets, 3)
-    left = np.empty((len(echoes), 3 * n_targets, 3 * n_targets))
-    size = np.empty((len(echoes), 3 * n_targets))
-    for start in range(0, len(echoes), step := max(1, _BLOCK // n_targets**2)):
-        block = slice(start, start + step)
-        left[block], size[block] = _left(echoes[block], antennas[block], spacing, waveform)
-    # From the parameters of each echo to the state of its target, (..., L, U, V, 4, 4).
-    left = left.reshape(*leading, n_targets, 3, n_targets, 3).swapaxes(-3, -2)
-    states = np.swapaxes(jacobian, -1, -2)[..., None, :, :] @ left @ jacobian[..., None, :, :, :]
-    root = np.sqrt(size).reshape(*leading, n_targets, 1, 3)
-    terms = (root @ np.abs(jacobian))[..., 0, :] ** 2
-    # The mean gains of two echoes, real part: how much one's derivative adds to the other's.
-    samples = 2 * n_antennas * (waveform.n_subcarriers * waveform.n_symbols)
-    heard = np.sqrt(samples)[..., None] * heard
-    pairs = heard.real[..., :, None] * heard.real[..., None, :]
-    pairs = pairs + heard.imag[..., :, None] * heard.imag[..., None, :]
-    efim = np.einsum("...luv,...luvab->...uavb", pairs, states)
-    terms = np.einsum("...lu,...lua->...ua", np.abs(heard) ** 2, terms)
-    efim = efim.reshape(*efim.shape[:-4], 4 * n_targets, 4 * n_targets)
-    return _overlap.without_rounding(efim, terms.reshape(efim.shape[:-1]))
+    waveforms.refuse_late(waveform, "positions", np.where(heard == 0, 0.0, sights[..., 0]))
+    samples = n_antennas * (waveform.n_subcarriers * waveform.n_symbols)
+    return coupled.echoes(
+        np.broadcast_to(sights, (*shape, 3)),
+        np.broadcast_to(jacobian, (*shape, 3, 4)),
+        np.broadcast_to(np.sqrt(samples)[..., None] * heard, shape),
+        n_antennas,
+        spacing,
+        waveform,
+    )
 
 
 def position_bound(efim: ArrayLike) -> Array:
@@ -251,24 +273,6 @@ def _root_sum(efim: ArrayLike, part: slice) -> Array:
     return bound[..., 0] if bound.shape[-1] == 1 else bound
 
 
-def _left(
-    echoes: Array, n_antennas: NDArray[np.int64], spacing: float, waveform: OFDM
-) -> tuple[Array, Array]:
-    """What is left of (delay, sine, Doppler shift) of U echoes (n, U, 3) of unit energy."""
-    factors = [
-        _overlap.progression(echoes[..., i], 2 * np.pi * turns, size)
-        for i, (turns, size) in enumerate(
-            (
-                (-waveform.subcarrier_spacing, waveform.n_subcarriers),
-                (spacing, n_antennas),
-                (waveform.symbol_period, waveform.n_symbols),
-            )
-        )
-    ]
-    left, size = _overlap.left_without_gains(factors, [[0], [1], [2]])
-    return left, size
-
-
 def _arrays(n_antennas: ArrayLike, spacing: float) -> tuple[NDArray[np.int64], float]:
     """Check the arrays; their numbers of antennas and their spacing."""
     return (
@@ -277,7 +281,7 @@ def _arrays(n_antennas: ArrayLike, spacing: float) -> tuple[NDArray[np.int64], f
     )
 
 
-def _look(
+def _places(
     position_name: str,
     position: ArrayLike,
     velocity_name: str,
@@ -286,30 +290,21 @@ def _look(
     carrier_frequency: float,
     axes: ArrayLike,
     several: bool = False,
-) -> tuple[Array, Array, Array]:
-    """Parameters (..., L, 3), their Jacobian (..., L, 3, 4) and its rounding.
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], float]:
+    """Check position, velocity, APs, axes and carrier, and give them the axes (..., L, U, 2).
 
-    For several targets (..., L, U, 3) and so on.
+    Without the last but one for one target; in the types in which they came, which tell their
+    rounding.
     """
     if _checks.points(position_name, position, 1 + several).shape[-2 if several else -1] == 0:
         raise ValueError(f"{position_name} must hold one target or more")
     _checks.points(velocity_name, velocity, 1 + several)
     _checks.points("aps", aps, 2)
-    _checks.finite("axes", axes)
-    _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
-    # In the types in which they came, which tell their rounding.
+    _checks.unit_vectors("axes", axes)
+    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     new = (..., None, slice(None), slice(None)) if several else (..., None, slice(None))
     here, speed = np.asarray(position)[new], np.asarray(velocity)[new]
     there, along = np.asarray(aps), np.asarray(axes)
     if several:  # (..., 1, U, 2) against (..., L, 1, 2)
         there, along = there[..., None, :], along[..., None, :]
-    sights, jacobian = geometry.monostatic(here, speed, there, carrier_frequency, along)
-    wrong = geometry.direction_rounding(here, there) + 4 * _checks.precision(speed, along)
-    distance = geometry.line_of_sight(here, there)[0]
-    turn = 2 * carrier_frequency / speed_of_light
-    size = np.zeros(jacobian.shape)  # of the terms of the Jacobian
-    size[..., 0, :2] = 2 / speed_of_light
-    size[..., 1, :2] = (2 / distance)[..., None]
-    size[..., 2, :2] = (2 * turn * np.hypot(speed[..., 0], speed[..., 1]) / distance)[..., None]
-    size[..., 2, 2:] = turn
-    return sights, jacobian, wrong[..., None, None] * size
+    return here, speed, there, along, carrier

@@ -23,25 +23,23 @@ Velocities are known. Each path is seen alone, as if no two of them overlapped i
 shift and direction; :func:`joint_efim` lets those by way of several targets overlap.
 """
 
-import functools
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry, propagation, waveforms
-from cfisac.limits import _overlap
+from cfisac.limits import coupled
+from cfisac.paths import Paths, echo_seen
 from cfisac.scenarios import MultistaticScene
 from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-Index = NDArray[np.int64]
 Bound = Literal["exact", "approximate"]
 
 _BLOCK = 512  # points of a map worked on at a time, so that every temporary stays in the cache
-_PAIRS = 2**12  # pairs of paths worked on at a time: memory
 
 
 # --------------------------------------------------------------------------------- one path
@@ -271,6 +269,30 @@ def position_efim(
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
     """
+    return paths(scene, power, bound, gains).information((0, 1))
+
+
+def paths(
+    scene: MultistaticScene,
+    power: ArrayLike,
+    bound: Bound = "exact",
+    gains: ArrayLike | None = None,
+) -> Paths:
+    """All paths of a scene (P, R, T), of which :func:`position_efim` is the sum.
+
+    Takes the arguments of :func:`position_efim`.
+
+    Returns
+    -------
+    Paths
+        State: the position of the target. See :func:`cfisac.paths.echo` for what else may become
+        unknown: velocities, clocks, orientations, places.
+
+    Raises
+    ------
+    ValueError
+        As :func:`position_efim`.
+    """
     power = _power(scene, power)
     if bound == "exact":
         covariance: ComplexArray | None = np.einsum("pq,pqij->pij", power, scene.beams)
@@ -279,9 +301,7 @@ def position_efim(
     else:
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
     own = power[:, : len(scene.targets)]
-    return _path_by_path(
-        scene, covariance, own, scene.targets, scene.velocities, _snr(scene, gains)
-    )
+    return _by_way_of(scene, covariance, own, scene.targets, scene.velocities, _snr(scene, gains))
 
 
 def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
@@ -315,31 +335,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
         If an argument is not finite or out of range, or the shapes do not match.
     """
     power = _power(scene, power)
-    beta = _gains(scene, gains)
-    parameters, jacobian = _paths(scene)
-    n_transmitters, n_receivers, n_targets = beta.shape
-    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    beta = np.sqrt(n_samples) * beta * _middle_phase(scene, parameters)
-    beams = _beam_roots(scene, power)
-    slopes = [[0], [1], [2], [3, 4] if isinstance(scene.waveform, OTFS) else [3]]
-    total = np.zeros((2 * n_targets, n_targets, 2))
-    terms = np.zeros((n_targets, 2))
-    step = max(1, _PAIRS // (n_receivers * n_targets**2))
-    for start in range(0, n_transmitters, step):
-        block = slice(start, start + step)
-        factors, lit = _factors(scene, parameters[block], beams[block])
-        left, size = _overlap.left_without_gains(factors, slopes)
-        by_place = jacobian[block].reshape(-1, n_targets, 4, 2)
-        heard = (beta[block] * lit[:, None]).reshape(-1, n_targets)
-        columns = heard[..., None, None] * by_place
-        left = left.reshape(-1, n_targets, 4, 4 * n_targets)
-        half = np.swapaxes(columns.conj(), -1, -2) @ left  # (items, targets, 2, 4 targets)
-        half = half.reshape(-1, 2 * n_targets, n_targets, 4)
-        total += np.einsum("nxui,nuij->xuj", half, columns, optimize=True).real
-        root = np.sqrt(size).reshape(-1, n_targets, 1, 4) @ np.abs(by_place)
-        terms += np.einsum("nt,nti->ti", np.abs(heard) ** 2, root[:, :, 0] ** 2)
-    efim = total.reshape(2 * n_targets, 2 * n_targets)
-    return 2 / scene.noise_variance * _overlap.without_rounding(efim, terms.ravel())
+    return coupled.paths(scene, power, _gains(scene, gains), *_parameters(scene))
 
 
 def peb(
@@ -454,27 +450,46 @@ def _path_by_path(
     velocities: Array,
     snr: Array,
 ) -> Array:
-    """EFIMs of n positions from the slopes of all P R paths each, (n, 2, 2).
+    """EFIMs of n positions from the slopes of all P R paths each, (n, 2, 2)."""
+    return _by_way_of(scene, covariance, own, positions, velocities, snr).information((0, 1))
+
+
+def _by_way_of(
+    scene: MultistaticScene,
+    covariance: ComplexArray | None,
+    own: Array,
+    positions: Array,
+    velocities: Array,
+    snr: Array,
+) -> Paths:
+    """Paths (P, R, n) by way of n positions.
 
     ``covariance`` is that of each transmitter's beams (P, M_t, M_t), or None for Proposition 1,
-    which takes ``own`` (P, n) instead; ``snr`` (P, R, n) is per watt.
+    which takes ``own`` (P, n) instead; ``snr`` (P, R, n) is twice that of the path, per watt.
     """
-    parameters, jacobian, rounding = _paths_by_way_of(scene, positions, velocities)
+    out, back = (
+        geometry.sight(positions, places)
+        for places in (scene.transmitters[:, None, None], scene.receivers[:, None])
+    )
+    kappa = 2 * np.pi * scene.spacing
     if covariance is None:
         towards, spread = own, np.zeros(own.shape)
     else:
-        towards, spread = _beam_gains(parameters[:, 0, :, 1], covariance[:, None])
-    delay_doppler = scene.waveform.delay_doppler_covariance()
-    per_watt = np.array([_index_variance(scene.n_antennas), *np.diagonal(delay_doppler)])
-    weight = np.empty((*snr.shape, 4))
-    weight[..., [0, 2, 3]] = towards[:, None, :, None] * per_watt
-    weight[..., 1] = spread[:, None]
-    root = np.sqrt(snr[..., None] * weight)[..., None]
-    slopes, rounding = (
-        np.moveaxis(root * each, 2, 0).reshape(len(positions), -1, 2)
-        for each in (jacobian, rounding)
+        omega = kappa * np.sum(out.unit[:, 0] * scene.transmit_axes[:, None], axis=-1)
+        towards, spread = _beam_gains(omega, covariance[:, None])
+        spread = spread / np.where(towards > 0, towards, 1.0)
+    sent = kappa * np.sqrt(spread)[..., None] * scene.transmit_axes[:, None]
+    heard = kappa * np.sqrt(_index_variance(scene.n_antennas)) * scene.receive_axes
+    return echo_seen(
+        out,
+        back,
+        velocities,
+        scene.carrier_frequency,
+        snr * towards[:, None] / 2,
+        scene.waveform.delay_doppler_covariance(),
+        sent[:, None, :, None],
+        heard[:, None, None],
     )
-    return fisher.information(slopes, rounding)
 
 
 def _map_block(
@@ -648,198 +663,19 @@ def _index_variance(n_antennas: int) -> float:
     return (n_antennas**2 - 1) / 12
 
 
-def _beam_roots(scene: MultistaticScene, power: Array) -> ComplexArray:
-    """``S`` with ``S^H S = V`` for each transmitter, (P, beams times rank, M_t).
-
-    Each beam has its own rows, so that a weak one is not lost in the rounding of a strong one.
-    """
-    root = np.sqrt(power)[..., None, None] * _unit_roots(scene)
-    return root.reshape(len(power), -1, scene.n_antennas)
-
-
-@functools.lru_cache(maxsize=4)
-def _unit_roots(scene: MultistaticScene) -> ComplexArray:
-    """Roots of the beams of a scene, (P, B, rank, M_t); kept, as nothing else takes so long."""
-    values, vectors = np.linalg.eigh(scene.beams)
-    real = values > 4 * scene.n_antennas * np.finfo(float).eps
-    rank = max(1, int(real.sum(axis=-1).max()))
-    root = vectors * np.sqrt(np.where(real, values, 0.0))[..., None, :]
-    adjoint: ComplexArray = np.conj(np.swapaxes(root[..., -rank:], -1, -2))
-    adjoint.setflags(write=False)
-    return adjoint
-
-
-def _middle_phase(scene: MultistaticScene, parameters: Array) -> ComplexArray:
-    """Phase of each path in the middle of antennas, subcarriers and time, (P, R, T)."""
-    omega_r, omega_t, delay, doppler = np.moveaxis(parameters, -1, 0)
-    waveform, middle = scene.waveform, (scene.n_antennas - 1) / 2
-    phase = middle * (omega_r + omega_t)
-    carrier = waveform.subcarrier_spacing * (waveform.n_subcarriers - 1) / 2
-    time = waveform.symbol_period * (waveform.n_symbols - 1) / 2
-    if isinstance(waveform, OTFS):  # its Doppler shift turns the delayed signal
-        time = time + waveform.sample_period * (waveform.n_subcarriers - 1) / 2 - delay
-    return np.exp(1j * (phase + 2 * np.pi * (time * doppler - carrier * delay)))
-
-
-def _factors(
-    scene: MultistaticScene, parameters: Array, beams: ComplexArray
-) -> tuple[list[_overlap.Factor], NDArray[np.bool_]]:
-    """Factors of all paths (P, R, T, 4) of some transmitters; one item for each pair P, R.
-
-    Also which targets each transmitter illuminates, (P, T).
-    """
-    n_receivers, n_targets = parameters.shape[1:3]
-    delay, doppler = np.moveaxis(parameters[..., 2:].reshape(-1, n_targets, 2), -1, 0)
-    waveform = scene.waveform
-    p, r = np.divmod(np.arange(len(delay)), n_receivers)
-    receive = _overlap.progression(parameters[0, :, :, 0], 1.0, scene.n_antennas)
-    transmit, lit = _transmit(parameters[:, 0, :, 1], beams)
-    factors = [
-        _overlap.repeated(receive, r),
-        _overlap.repeated(transmit, p),
-        _overlap.progression(
-            delay, -2 * np.pi * waveform.subcarrier_spacing, waveform.n_subcarriers
-        ),
-        _overlap.progression(doppler, 2 * np.pi * waveform.symbol_period, waveform.n_symbols),
-    ]
-    if isinstance(waveform, OTFS):
-        factors.append(_within_symbol(waveform, delay, doppler))
-    return factors, lit
-
-
-def _transmit(omega: Array, beams: ComplexArray) -> tuple[_overlap.Factor, NDArray[np.bool_]]:
-    """What the beams send towards the targets (P, T), ``S a``, and whether they send anything."""
-    n_antennas = beams.shape[-1]
-    index = np.arange(n_antennas) - (n_antennas - 1) / 2
-
-    def sent(response: ComplexArray, which: Any = slice(None)) -> ComplexArray:
-        return response @ np.swapaxes(beams[which], -1, -2)
-
-    response = np.exp(1j * omega[..., None] * index) / np.sqrt(n_antennas)
-    signal, slope = sent(response), sent(1j * index * response)
-    loud = np.sqrt(np.sum(np.abs(beams) ** 2, axis=(-2, -1)))[:, None]
-    norm, eps = np.linalg.norm(signal, axis=-1), np.finfo(float).eps
-    # In a null of all beams to rounding: as if the target stood a rounding beside it. Nothing is
-    # learnt of it, but what little comes back may still be part of what is heard of the others.
-    lost = norm <= (least := 8 * eps * loud)
-    steep = np.linalg.norm(slope, axis=-1)
-    beside = slope * (least / np.where(steep > 0, steep, 1.0))[..., None]
-    signal = np.where(lost[..., None], beside, signal)
-    norm = np.maximum(norm, least)
-    # Near a null the slope is far larger than the signal, and most of it hidden by the gain.
-    share = np.sum(signal.conj() * slope, axis=-1) / np.where(norm > 0, norm, 1.0) ** 2
-    slope = slope - share[..., None] * signal
-    rounding = 4 * eps * (1 + np.abs(omega) * n_antennas / 2) * loud
-    rounding = rounding / np.where(norm > 0, norm, 1.0)
-    both = np.concatenate([signal, slope], axis=1)
-    table = both.conj() @ np.swapaxes(both, -1, -2)
-
-    def near(
-        p: Index, some: Index, others: Index
-    ) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
-        middle, half = ((omega[p][:, some] + s * omega[p][:, others]) / 2 for s in (1, -1))
-        apart = 2j * np.sin(half[..., None] * index) * np.exp(1j * middle[..., None] * index)
-        moved, second = sent(apart / np.sqrt(n_antennas), p), signal[p][:, others]
-        # The scale that fits best, less one: whatever the beams, a scale is hidden by the gain.
-        energy = np.sum(np.abs(second) ** 2, axis=-1)
-        more = np.sum(second.conj() * moved, axis=-1) / np.where(energy > 0, energy, 1.0)
-        scale = 1 + more
-        copy, copy_slope = (scale[..., None] * each[p][:, others] for each in (signal, slope))
-        moved = moved - more[..., None] * second
-        close = [copy, copy_slope, moved, slope[p][:, some] - copy_slope]
-        return both[p], np.concatenate(close, axis=1), scale
-
-    return _overlap.Factor(table, rounding, near), ~lost
-
-
-def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Factor:
-    """The Doppler shift's turns from sample to sample within the symbols of an OTFS frame.
-
-    A sample that a delay has moved into the next symbol carries other symbols than one that
-    another path, not so late, has left where it was: the two do not correlate.
-    """
-    m, step = waveform.n_subcarriers, 2 * np.pi * waveform.sample_period
-    late = np.round(delay * waveform.bandwidth, 9)
-    symbol = np.floor(late / m)  # of the frame, by which all samples are late
-    moved = np.ceil(late - m * symbol)  # samples that are late by one more
-    first, second = np.triu_indices(delay.shape[-1])
-    few, many = (pick(moved[:, first], moved[:, second]) for pick in (np.minimum, np.maximum))
-    apart = symbol[:, second] - symbol[:, first]
-    more = np.sign(moved[:, first] - moved[:, second])  # 1 where the first is moved further
-    turn = step * (doppler[:, second] - doppler[:, first])
-    none, end = np.zeros(few.shape), np.full(few.shape, float(m))
-    same, across = apart == 0, (apart == more) & (more != 0)
-    sums = np.zeros((3, *turn.shape), dtype=complex)
-    for start, stop, together in ((none, few, same), (few, many, across), (many, end, same)):
-        some = together & (stop > start)
-        number, middle = (stop - start)[some], ((start + stop - m) / 2)[some]
-        mean, slope, bend = _overlap.geometric_sums(turn[some], number)
-        share = number / m * np.exp(1j * turn[some] * middle)
-        rows = mean, middle * mean - 1j * slope, middle**2 * mean - 2j * middle * slope - bend
-        for total, row in zip(sums, rows, strict=True):
-            total[some] += share * row
-    n = delay.shape[-1]
-    table = _overlap.hermitian(n, sums[0], 1j * step * sums[1], step**2 * sums[2])
-
-    def near(items: Index, some: Index, others: Index) -> tuple[ComplexArray, ComplexArray, Array]:
-        bins = np.arange(m)
-        k, share = step * (bins - (m - 1) / 2), 1 / np.sqrt(m)
-        own = doppler[items][..., None]
-        sent_with = symbol[items][..., None] + (bins < moved[items][..., None])
-        classes = np.unique(sent_with)[:, None]  # one after the other: they do not correlate
-        where = sent_with[..., None, :] == classes
-        signal = share * np.exp(1j * own * k)[..., None, :] * where
-        middle, half = ((own[:, some] + s * own[:, others]) / 2 for s in (1, -1))
-        apart = 2j * share * (np.sin(half * k) * np.exp(1j * middle * k))[..., None, :]
-        alike = where[:, some] & where[:, others]
-        apart = np.where(alike, apart, signal[:, some] - signal[:, others])
-        plain, turned = [signal, 1j * k * signal], 1j * k * signal[:, others]
-        close = [signal[:, others], turned, apart, 1j * k * apart]
-        size = len(items), -1, m * len(classes)
-        return (
-            np.concatenate(plain, axis=1).reshape(size),
-            np.concatenate(close, axis=1).reshape(size),
-            np.ones((len(items), len(some))),
-        )
-
-    rounding = 4 * np.finfo(float).eps * (1 + np.abs(step * doppler) * m / 2)
-    return _overlap.Factor(table, rounding, near)
-
-
-def _paths(scene: MultistaticScene) -> tuple[Array, Array]:
-    """Parameters (P, R, T, 4) of all paths and their derivatives by the position, (..., 4, 2)."""
-    return _paths_by_way_of(scene, scene.targets, scene.velocities)[:2]
-
-
-def _paths_by_way_of(
-    scene: MultistaticScene, positions: Array, velocities: Array
-) -> tuple[Array, Array, Array]:
-    """Parameters of all paths by way of n positions, their slopes, and the rounding of the slopes.
-
-    (P, R, n, 4), (P, R, n, 4, 2) over the position, and the same: how far the slopes may be off
-    because places are rounded.
-    """
-    places = scene.transmitters[:, None, None], scene.receivers[:, None]
+def _parameters(scene: MultistaticScene) -> tuple[Array, Array]:
+    """Fan's parameters (P, R, T, 4) of all paths, and their derivatives by the position."""
     parameters, jacobian = geometry.bistatic(
-        positions,
-        velocities,
-        *places,
+        scene.targets,
+        scene.velocities,
+        scene.transmitters[:, None, None],
+        scene.receivers[:, None],
         scene.transmit_axes[:, None, None],
         scene.receive_axes[:, None],
         scene.carrier_frequency,
         scene.spacing,
     )
-    eps = np.finfo(float).eps
-    wrong_t, wrong_r = (geometry.direction_rounding(positions, each) + 4 * eps for each in places)
-    far, back = (geometry.line_of_sight(positions, each)[0] for each in places)
-    speed = np.linalg.norm(velocities, axis=-1) * scene.carrier_frequency / speed_of_light
-    kappa = 2 * np.pi * scene.spacing
-    rounding = np.empty(parameters.shape)
-    rounding[..., 0] = 2 * kappa * wrong_r / back
-    rounding[..., 1] = 2 * kappa * wrong_t / far
-    rounding[..., 2] = (wrong_t + wrong_r) / speed_of_light
-    rounding[..., 3] = 2 * speed * (wrong_t / far + wrong_r / back)
-    return parameters, jacobian[..., :2], np.repeat(rounding[..., None], 2, axis=-1)
+    return parameters, jacobian[..., :2]
 
 
 def _mean_rcs(scene: MultistaticScene) -> Array:

@@ -5,6 +5,6 @@ places and arrays, :func:`join` puts unlike ones in one row.
 """
 
 from cfisac.paths.core import Paths, join
-from cfisac.paths.links import echo, one_way
+from cfisac.paths.links import echo, echo_seen, one_way
 
-__all__ = ["Paths", "echo", "join", "one_way"]
+__all__ = ["Paths", "echo", "echo_seen", "join", "one_way"]

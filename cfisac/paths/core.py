@@ -16,7 +16,6 @@ reflections, targets); they broadcast.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,6 +43,8 @@ class Paths:
     columns : mapping of (..., k, m) float, optional
         Derivatives of the parameters by what is known so far and may become unknown: a velocity, a
         clock, the orientation of an array. See :meth:`with_unknown`.
+    columns_rounding : mapping of (..., k, m) float, optional
+        How far entries of these may be off; by default a rounding of the entry.
 
     Raises
     ------
@@ -65,6 +66,7 @@ class Paths:
     jacobian: Array
     rounding: Array | float = 0.0
     columns: Mapping[str, Array] = field(default_factory=dict)
+    columns_rounding: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what is no path."""
@@ -159,23 +161,29 @@ class Paths:
         ValueError
             If there is no such name, or the shapes do not fit.
         """
-        found = [self._column(each) for each in unknown]
-        blocks = [self.jacobian, *found]
-        wrong = [np.asarray(self.rounding), *(np.finfo(float).eps * np.abs(each) for each in found)]
-        shape = np.broadcast_shapes(*(each.shape[:-2] for each in blocks))
+        found = [self.column(each) for each in unknown]
+        pairs = [(self.jacobian, np.asarray(self.rounding)), *found]
+        shape = np.broadcast_shapes(*(each.shape[:-2] for each, _ in pairs))
         jacobian, rounding = (
-            np.concatenate([np.broadcast_to(b, (*shape, *b.shape[-2:])) for b in each], axis=-1)
-            for each in (blocks, wrong)
+            np.concatenate(
+                [np.broadcast_to(each[which], (*shape, *each[0].shape[-2:])) for each in pairs],
+                axis=-1,
+            )
+            for which in (0, 1)
         )
         return replace(self, jacobian=jacobian, rounding=rounding)
 
-    def _column(self, unknown: Any) -> Array:
+    def column(self, unknown: str | ArrayLike) -> tuple[Array, Array]:
+        """Derivatives (..., k, m) by an unknown, by its name or as given, and their rounding."""
         if not isinstance(unknown, str):
-            return _checks.finite("unknown", unknown)
+            given = _checks.finite("unknown", unknown)
+            return given, np.finfo(float).eps * np.abs(given)
         if unknown not in self.columns:
             allowed = ", ".join(self.columns) or "none"
             raise ValueError(f"unknown must be one of {allowed}, got {unknown!r}")
-        return self.columns[unknown]
+        found = self.columns[unknown]
+        eps = np.finfo(float).eps * np.abs(found)
+        return found, np.maximum(self.columns_rounding.get(unknown, 0.0), eps)
 
 
 def join(*several: Paths) -> Paths:
@@ -210,22 +218,24 @@ def join(*several: Paths) -> Paths:
         flat = flat.reshape(-1, *value.shape[-2:])
         return np.pad(flat, ((0, 0), (0, k - flat.shape[1]), (0, columns - flat.shape[2])))
 
+    def column(paths: Paths, name: str, which: int) -> Array:
+        none = np.zeros((paths.spread.shape[-1], widths[name]))
+        found = paths.column(name)[which] if name in paths.columns else none
+        return rows(paths, found, widths[name])
+
     n = sizes.pop()
-    return Paths(
-        np.concatenate([np.broadcast_to(each.snr, each.shape).ravel() for each in several]),
-        np.concatenate([rows(each, each.spread, k) for each in several]),
-        np.concatenate([rows(each, each.jacobian, n) for each in several]),
-        np.concatenate([rows(each, np.asarray(each.rounding), n) for each in several]),
-        {
-            name: np.concatenate(
-                [
-                    rows(each, each.columns.get(name, np.zeros((each.spread.shape[-1], m))), m)
-                    for each in several
-                ]
-            )
-            for name, m in widths.items()
-        },
+    snr = [np.broadcast_to(each.snr, each.shape).ravel() for each in several]
+    blocks = (
+        (rows(each, each.spread, k) for each in several),
+        (rows(each, each.jacobian, n) for each in several),
+        (rows(each, np.broadcast_to(each.rounding, each.jacobian.shape), n) for each in several),
     )
+    columns, wrong = (
+        {name: np.concatenate([column(p, name, which) for p in several]) for name in widths}
+        for which in (0, 1)
+    )
+    spread, jacobian, rounding = (np.concatenate(list(each)) for each in blocks)
+    return Paths(np.concatenate(snr), spread, jacobian, rounding, columns, wrong)
 
 
 def _root(spread: Array) -> Array:

@@ -48,7 +48,7 @@ def one_way(
         If an argument is not finite or out of range, the shapes do not fit, or the user stands on
         an access point.
     """
-    seen = geometry.sight(position, aps, ("position", "aps"))
+    seen = geometry.sight(position, aps, names=("position", "aps"))
     by_delay = _checks.non_negative("delay_variance", delay_variance)
     rows, turn, size = _directions(seen, _aperture("aperture", aperture, seen))
     jacobian, rounding = _stack(
@@ -59,8 +59,9 @@ def one_way(
     clock = np.zeros((m + 1, 1))
     clock[m] = 1.0
     columns = {"clock": clock, "orientation": _pad(turn, 0, 1), "anchor": -jacobian}
-    return Paths(_checks.non_negative("snr", snr), _unit_rows(m, by_delay[..., None, None]),
-                 jacobian, rounding, columns)  # fmt: skip
+    spread = _unit_rows(m, by_delay[..., None, None])
+    heard = _checks.non_negative("snr", snr)
+    return Paths(heard, spread, jacobian, rounding, columns, {"anchor": rounding})
 
 
 def echo(
@@ -106,26 +107,60 @@ def echo(
         If an argument is not finite or out of range, the shapes do not fit, or the target stands
         on an access point.
     """
-    out = geometry.sight(position, transmitters, ("position", "transmitters"))
-    back = geometry.sight(position, receivers, ("position", "receivers"))
+    out, back = (
+        geometry.sight(
+            position, anchor, velocity, transmitters, receivers, names=("position", name)
+        )
+        for name, anchor in (("transmitters", transmitters), ("receivers", receivers))
+    )
     speed = _checks.points("velocity", velocity, dimensions=geometry.PLANE_OR_SPACE)
     _checks.same_dimension(position=out.unit, receivers=back.unit, velocity=speed)
-    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     both_factors = _checks.finite("delay_doppler_covariance", delay_doppler_covariance)
     if both_factors.shape[-2:] != (2, 2):
         raise ValueError(
             f"delay_doppler_covariance must have shape (..., 2, 2), got {both_factors.shape}"
         )
-    arrive, turn_back, size_back = _directions(
-        back, _aperture("receive_aperture", receive_aperture, back)
+    return echo_seen(
+        out,
+        back,
+        speed,
+        _checks.one("carrier_frequency", carrier_frequency, _checks.positive),
+        _checks.non_negative("snr", snr),
+        both_factors,
+        _aperture("transmit_aperture", transmit_aperture, out),
+        _aperture("receive_aperture", receive_aperture, back),
     )
-    depart, turn_out, size_out = _directions(
-        out, _aperture("transmit_aperture", transmit_aperture, out)
-    )
-    both, turned = geometry.both_ways(out, back, speed)
+
+
+def echo_seen(
+    out: Sight,
+    back: Sight,
+    velocity: Array,
+    carrier_frequency: float,
+    snr: Array,
+    delay_doppler_covariance: Array,
+    transmit_aperture: Array,
+    receive_aperture: Array,
+) -> Paths:
+    """:func:`echo` of a target that has been looked at, from checked arrays.
+
+    Parameters
+    ----------
+    out, back : Sight
+        Of the target from the transmitters and from the receivers (:func:`cfisac.geometry.sight`).
+    velocity, carrier_frequency, snr, delay_doppler_covariance, transmit_aperture, receive_aperture
+        As in :func:`echo`.
+
+    Returns
+    -------
+    Paths
+    """
+    arrive, turn_back, size_back = _directions(back, receive_aperture)
+    depart, turn_out, size_out = _directions(out, transmit_aperture)
+    both, turned = geometry.both_ways(out, back, velocity)
     wrong = (out.rounding + back.rounding)[..., None, None]
-    rate = carrier / speed_of_light
-    length = np.linalg.norm(speed, axis=-1)
+    rate = carrier_frequency / speed_of_light
+    length = np.linalg.norm(velocity, axis=-1)
     drift = 2 * rate * length * (out.rounding / out.distance + back.rounding / back.distance)
     jacobian, rounding = _stack(
         (arrive, size_back),
@@ -138,13 +173,11 @@ def echo(
     def at(row: int, value: float) -> Array:
         return value * np.eye(k)[:, row, None]
 
-    def placed(sight: Sight, rows: Array, before: int, after: int) -> Array:
-        doppler = -rate * sight.turning(speed)[..., None, :]
-        parts = _pad(-rows, before, after), -sight.unit[..., None, :] / speed_of_light, -doppler
-        shape = np.broadcast_shapes(*(part.shape[:-2] for part in parts))
-        return np.concatenate(
-            [np.broadcast_to(part, (*shape, *part.shape[-2:])) for part in parts], axis=-2
-        )
+    def displaced(end: Sight, rows: Array, before: int, after: int) -> Array:
+        """Derivatives by the place of one end: what its sight gives, with a minus."""
+        by_delay, by_doppler = end.unit / speed_of_light, -rate * end.turning(velocity)
+        parts = _pad(rows, before, after), by_delay[..., None, :], by_doppler[..., None, :]
+        return -_stack(*((part, np.zeros(1)) for part in parts))[0]
 
     columns = {
         "velocity": _pad(-rate * both[..., None, :], k - 1, 0),
@@ -154,11 +187,16 @@ def echo(
         "receiver oscillator": at(-1, -1.0),
         "transmitter orientation": _pad(turn_out, m_r, 2),
         "receiver orientation": _pad(turn_back, 0, m_t + 2),
-        "transmitter": placed(out, depart, m_r, 0),
-        "receiver": placed(back, arrive, 0, m_t),
+        "transmitter": displaced(out, depart, m_r, 0),
+        "receiver": displaced(back, arrive, 0, m_t),
     }
-    return Paths(_checks.non_negative("snr", snr), _unit_rows(m_r + m_t, both_factors),
-                 jacobian, rounding, columns)  # fmt: skip
+    wrong_columns = {
+        "velocity": _pad(rate * wrong, k - 1, 0),
+        "transmitter": rounding,
+        "receiver": rounding,
+    }
+    spread = _unit_rows(m_r + m_t, delay_doppler_covariance)
+    return Paths(snr, spread, jacobian, rounding, columns, wrong_columns)
 
 
 def _aperture(name: str, aperture: ArrayLike | None, seen: Sight) -> Array:
