@@ -295,7 +295,7 @@ def paths(
     """
     power = _power(scene, power)
     if bound == "exact":
-        covariance: ComplexArray | None = np.einsum("pq,pqij->pij", power, scene.beams)
+        covariance: ComplexArray | None = _covariance(scene, power)
     elif bound == "approximate":
         covariance = None
     else:
@@ -418,7 +418,7 @@ def position_map(
     if not whole or target not in range(len(scene.targets)):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
     if bound == "exact":
-        covariance: ComplexArray | None = np.einsum("pq,pqij->pij", power, scene.beams)
+        covariance: ComplexArray | None = _covariance(scene, power)
     elif bound == "approximate":
         covariance = None
     else:
@@ -661,6 +661,13 @@ def _apply(matrix: ComplexArray, vector: ComplexArray) -> ComplexArray:
 def _index_variance(n_antennas: int) -> float:
     """Variance of the antenna indices, ``(M^2 - 1) / 12`` (fan_conf (32), with d_11)."""
     return (n_antennas**2 - 1) / 12
+
+
+def _covariance(scene: MultistaticScene, power: Array) -> ComplexArray:
+    """What each transmitter's beams send together, (P, M_t, M_t) in watts."""
+    beams = scene.beams.reshape(*power.shape, -1)
+    summed: ComplexArray = power[:, None, :] @ beams
+    return summed.reshape(-1, scene.n_antennas, scene.n_antennas)
 
 
 def _parameters(scene: MultistaticScene) -> tuple[Array, Array]:

@@ -85,17 +85,18 @@ class Paths:
         if np.any(np.diagonal(spread, axis1=-2, axis2=-1) < 0):
             raise ValueError("spread must be positive semidefinite")
         rounding = np.maximum(_checks.non_negative("rounding", self.rounding), eps * abs(jacobian))
-        columns = {name: _checks.finite(name, each) for name, each in self.columns.items()}
-        for name, each in columns.items():
-            if each.ndim < 2 or each.shape[-2] != jacobian.shape[-2]:
-                raise ValueError(f"{name} must have {jacobian.shape[-2]} rows, got {each.shape}")
         _checks.must_broadcast(
-            snr=snr.shape, spread=spread.shape[:-2], jacobian=jacobian.shape[:-2],
-            rounding=rounding.shape[:-2], **{n: each.shape[:-2] for n, each in columns.items()},
-        )  # fmt: skip
+            snr=snr.shape,
+            spread=spread.shape[:-2],
+            jacobian=jacobian.shape[:-2],
+            rounding=rounding.shape[:-2],
+        )
         given = {"snr": snr, "spread": spread, "jacobian": jacobian, "rounding": rounding}
-        for name, value in (given | {"columns": columns}).items():
+        for name, value in given.items():
             object.__setattr__(self, name, value)
+        if isinstance(self.columns, dict):  # others are made when they are asked for
+            for name in self.columns:
+                self.column(name)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -181,7 +182,12 @@ class Paths:
         if unknown not in self.columns:
             allowed = ", ".join(self.columns) or "none"
             raise ValueError(f"unknown must be one of {allowed}, got {unknown!r}")
-        found = self.columns[unknown]
+        found = _checks.finite(unknown, self.columns[unknown])
+        if found.ndim < 2 or found.shape[-2] != self.jacobian.shape[-2]:
+            raise ValueError(
+                f"{unknown} must have {self.jacobian.shape[-2]} rows, got {found.shape}"
+            )
+        _checks.must_broadcast(paths=self.shape, **{unknown: found.shape[:-2]})
         eps = np.finfo(float).eps * np.abs(found)
         return found, np.maximum(self.columns_rounding.get(unknown, 0.0), eps)
 

@@ -1,5 +1,7 @@
 """Paths of a scene: what geometry makes of lines of sight and of echoes."""
 
+from collections.abc import Callable, Iterator, Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
@@ -50,18 +52,22 @@ def one_way(
     """
     seen = geometry.sight(position, aps, names=("position", "aps"))
     by_delay = _checks.non_negative("delay_variance", delay_variance)
-    rows, turn, size = _directions(seen, _aperture("aperture", aperture, seen))
+    rows = _aperture("aperture", aperture, seen)
     jacobian, rounding = _stack(
-        (rows, size),
+        _directions(seen, rows),
         (seen.unit[..., None, :] / speed_of_light, seen.rounding[..., None, None] / speed_of_light),
     )
     m = jacobian.shape[-2] - 1
     clock = np.zeros((m + 1, 1))
     clock[m] = 1.0
-    columns = {"clock": clock, "orientation": _pad(turn, 0, 1), "anchor": -jacobian}
+    columns = _Late({
+        "clock": lambda: clock,
+        "orientation": lambda: _pad(_turned(seen, rows), 0, 1),
+        "anchor": lambda: -jacobian,
+    })  # fmt: skip
     spread = _unit_rows(m, by_delay[..., None, None])
     heard = _checks.non_negative("snr", snr)
-    return Paths(heard, spread, jacobian, rounding, columns, {"anchor": rounding})
+    return Paths(heard, spread, jacobian, rounding, columns, _Late({"anchor": lambda: rounding}))
 
 
 def echo(
@@ -155,8 +161,8 @@ def echo_seen(
     -------
     Paths
     """
-    arrive, turn_back, size_back = _directions(back, receive_aperture)
-    depart, turn_out, size_out = _directions(out, transmit_aperture)
+    arrive, size_back = _directions(back, receive_aperture)
+    depart, size_out = _directions(out, transmit_aperture)
     both, turned = geometry.both_ways(out, back, velocity)
     wrong = (out.rounding + back.rounding)[..., None, None]
     rate = carrier_frequency / speed_of_light
@@ -179,22 +185,22 @@ def echo_seen(
         parts = _pad(rows, before, after), by_delay[..., None, :], by_doppler[..., None, :]
         return -_stack(*((part, np.zeros(1)) for part in parts))[0]
 
-    columns = {
-        "velocity": _pad(-rate * both[..., None, :], k - 1, 0),
-        "transmitter clock": at(-2, -1.0),
-        "receiver clock": at(-2, 1.0),
-        "transmitter oscillator": at(-1, 1.0),
-        "receiver oscillator": at(-1, -1.0),
-        "transmitter orientation": _pad(turn_out, m_r, 2),
-        "receiver orientation": _pad(turn_back, 0, m_t + 2),
-        "transmitter": displaced(out, depart, m_r, 0),
-        "receiver": displaced(back, arrive, 0, m_t),
-    }
-    wrong_columns = {
-        "velocity": _pad(rate * wrong, k - 1, 0),
-        "transmitter": rounding,
-        "receiver": rounding,
-    }
+    columns = _Late({
+        "velocity": lambda: _pad(-rate * both[..., None, :], k - 1, 0),
+        "transmitter clock": lambda: at(-2, -1.0),
+        "receiver clock": lambda: at(-2, 1.0),
+        "transmitter oscillator": lambda: at(-1, 1.0),
+        "receiver oscillator": lambda: at(-1, -1.0),
+        "transmitter orientation": lambda: _pad(_turned(out, transmit_aperture), m_r, 2),
+        "receiver orientation": lambda: _pad(_turned(back, receive_aperture), 0, m_t + 2),
+        "transmitter": lambda: displaced(out, depart, m_r, 0),
+        "receiver": lambda: displaced(back, arrive, 0, m_t),
+    })  # fmt: skip
+    wrong_columns = _Late({
+        "velocity": lambda: _pad(rate * wrong, k - 1, 0),
+        "transmitter": lambda: rounding,
+        "receiver": lambda: rounding,
+    })  # fmt: skip
     spread = _unit_rows(m_r + m_t, delay_doppler_covariance)
     return Paths(snr, spread, jacobian, rounding, columns, wrong_columns)
 
@@ -210,21 +216,38 @@ def _aperture(name: str, aperture: ArrayLike | None, seen: Sight) -> Array:
     return rows
 
 
-def _directions(seen: Sight, rows: Array) -> tuple[Array, Array, Array]:
-    """Derivatives (..., m, .) of an array's electrical angles ``R u``: by place, by orientation.
-
-    Turning the array by a small psi changes u, as the array sees it, by ``-psi x u``. Also the
-    rounding of the first.
-    """
+def _directions(seen: Sight, rows: Array) -> tuple[Array, Array]:
+    """Derivatives (..., m, D) of an array's electrical angles ``R u`` by the place; rounding."""
     each = Sight(seen.distance[..., None], seen.unit[..., None, :], seen.rounding[..., None])
-    by_place = each.turning(rows)
     size = np.linalg.norm(rows, axis=-1) * 2 * (seen.rounding / seen.distance)[..., None]
+    return each.turning(rows), size[..., None]
+
+
+def _turned(seen: Sight, rows: Array) -> Array:
+    """Derivatives of the same by the array's orientation, one number or three.
+
+    Turning the array by a small psi changes u, as the array sees it, by ``-psi x u``.
+    """
     if seen.unit.shape[-1] == 2:
         swung = np.stack([seen.unit[..., 1], -seen.unit[..., 0]], axis=-1)
-        by_turn = np.sum(rows * swung[..., None, :], axis=-1, keepdims=True)
-    else:  # r . (u x psi) = psi . (r x u)
-        by_turn = np.cross(rows, seen.unit[..., None, :])
-    return by_place, by_turn, size[..., None]
+        return np.sum(rows * swung[..., None, :], axis=-1, keepdims=True)
+    return np.cross(rows, seen.unit[..., None, :])  # r . (u x psi) = psi . (r x u)
+
+
+class _Late(Mapping[str, Array]):
+    """Arrays that are made when they are asked for."""
+
+    def __init__(self, makers: dict[str, Callable[[], Array]]) -> None:
+        self._makers = makers
+
+    def __getitem__(self, name: str) -> Array:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 def _stack(*pairs: tuple[Array, Array]) -> tuple[Array, Array]:
