@@ -20,89 +20,35 @@ Places are known to the rounding of their coordinates, and a direction to that o
 line between two access points, straight above or beside an anchor.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import speed_of_light
 
 from cfisac import _checks
+from cfisac._sight import (
+    PLANE_OR_SPACE,
+    Sight,
+    both_ways,
+    direction_rounding,
+    look,
+    sight,
+    without,
+)
+
+__all__ = [
+    "PLANE_OR_SPACE",
+    "Sight",
+    "bistatic",
+    "both_ways",
+    "direction_rounding",
+    "line_of_sight",
+    "monostatic",
+    "sight",
+    "toa_aoa",
+    "without",
+]
 
 Array = NDArray[np.float64]
-
-PLANE_OR_SPACE = (2, 3)
-
-
-class Sight(NamedTuple):
-    """What an anchor sees of a point: how far, where, and how well coordinates tell that.
-
-    Parameters
-    ----------
-    distance : (...)
-        d in metres.
-    unit : (..., D)
-        u, from the anchor to the point.
-    rounding : (...)
-        How far components of u may be off because coordinates are rounded.
-    """
-
-    distance: Array
-    unit: Array
-    rounding: Array
-
-    def turning(self, vector: Array) -> Array:
-        """Gradient (..., D) of ``u . vector`` by the position, ``(I - u u^T) vector / d``.
-
-        From the areas ``u_k a_i - u_i a_k`` that u and the vector span, of which what is but
-        rounding is exactly zero: so is the gradient where they are parallel.
-        """
-        size = np.linalg.norm(vector, axis=-1)
-        limit = size * self.rounding
-        gradient: Array = np.zeros(np.broadcast_shapes(self.unit.shape, vector.shape))
-        n = self.unit.shape[-1]
-        for i in range(n):
-            for k in range(i + 1, n):
-                u_i, u_k = self.unit[..., i], self.unit[..., k]
-                area = without(u_k * vector[..., i] - u_i * vector[..., k], limit) / self.distance
-                gradient[..., i] += area * u_k
-                gradient[..., k] -= area * u_i
-        return gradient
-
-
-def sight(
-    position: ArrayLike,
-    anchor: ArrayLike,
-    *others: ArrayLike,
-    names: tuple[str, str] = ("position", "anchor"),
-) -> Sight:
-    """Distance and direction from an anchor to a point, in the plane or in space.
-
-    Parameters
-    ----------
-    position : (..., D) float
-        p, the point (m).
-    anchor : (..., D) float
-        p_l, the anchor (m).
-    *others : array
-        What the bound depends on besides: all is known to the rounding of the coarsest type.
-    names : pair of str
-        What errors call the two.
-
-    Returns
-    -------
-    Sight
-        ``d = |p - p_l|`` in metres, ``u = (p - p_l) / d``, and how far the components of u may be
-        off because coordinates are rounded: four roundings of the largest coordinate over the
-        distance, and of one.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not an array of finite points, a plane is mixed with space, the shapes do
-        not broadcast, or a point coincides with its anchor: there is no direction then. So does
-        one that is so near that the square of the distance is zero as a floating-point number.
-    """
-    return _sights(names[0], position, names[1], anchor, PLANE_OR_SPACE, *others)
 
 
 def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array, Array]:
@@ -131,36 +77,8 @@ def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array,
         coincides with its anchor: there is no direction then. So does one that is so near that
         the square of the distance is zero as a floating-point number.
     """
-    seen = _sights("position", position, "anchor", anchor, (2,))
+    seen = look("position", position, "anchor", anchor, (2,))
     return seen.distance, seen.unit, _across(seen.unit)
-
-
-def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
-    """How far the components of a unit vector may be off because coordinates are rounded.
-
-    Four roundings of the largest coordinate over the distance. Far from the origin that is much
-    more than a rounding of the unit vector: moving a scene by 1000 km costs four digits of every
-    direction over 100 m.
-
-    Parameters
-    ----------
-    position, anchor : (..., D) float
-        The two points (m). Coordinates that come as float32 are known to the rounding of that.
-
-    Returns
-    -------
-    (...)
-        Largest error of a component of u.
-
-    Raises
-    ------
-    ValueError
-        As :func:`line_of_sight`.
-    """
-    eps = _checks.precision(position, anchor)
-    here, there = _pair("position", position, "anchor", anchor, PLANE_OR_SPACE)
-    _, distance = _offset(here, there, "anchor")
-    return _direction_rounding(here, there, distance, eps)
 
 
 def toa_aoa(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array]:
@@ -192,7 +110,7 @@ def toa_aoa(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array]:
     An angle measured from the broadside of an array differs from the bearing by a constant, so
     its gradient is the same, or, counted clockwise, its negative.
     """
-    distance, unit, _ = _sights("position", position, "aps", aps, (2,))
+    distance, unit, _ = look("position", position, "aps", aps, (2,))
     bearing = np.arctan2(unit[..., 1], unit[..., 0])
     parameters = np.stack([distance / speed_of_light, bearing], axis=-1)
     rows = [unit / speed_of_light, _across(unit) / distance[..., None]]
@@ -237,7 +155,7 @@ def monostatic(
         If an argument is not finite or out of range, ``axes`` are not unit vectors, the shapes do
         not broadcast, or ``position`` coincides with one of ``aps``.
     """
-    seen = _sights("position", position, "aps", aps, (2,), velocity, axes)
+    seen = look("position", position, "aps", aps, (2,), velocity, axes)
     distance, unit, _ = seen
     velocity, axes = _checks.points("velocity", velocity), _checks.unit_vectors("axes", axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
@@ -310,8 +228,8 @@ def bistatic(
     gradient of its electrical angle vanishes.
     """
     given = velocity, transmit_axes, receive_axes
-    out = _sights("position", position, "transmitters", transmitters, (2,), receivers, *given)
-    back = _sights("position", position, "receivers", receivers, (2,), transmitters, *given)
+    out = look("position", position, "transmitters", transmitters, (2,), receivers, *given)
+    back = look("position", position, "receivers", receivers, (2,), transmitters, *given)
     velocity = _checks.points("velocity", velocity)
     transmit_axes = _checks.unit_vectors("transmit_axes", transmit_axes)
     receive_axes = _checks.unit_vectors("receive_axes", receive_axes)
@@ -340,93 +258,6 @@ def bistatic(
     jacobian[..., 3, :2] = scale[..., None] * turned
     jacobian[..., 3, 2:] = scale[..., None] * both
     return parameters, jacobian
-
-
-def both_ways(out: Sight, back: Sight, velocity: Array) -> tuple[Array, Array]:
-    """``u_t + u_r`` of a path by way of a target, and its turning by a velocity.
-
-    Parameters
-    ----------
-    out, back : Sight
-        Of the target from the transmitter and from the receiver.
-    velocity : (..., D) float
-        v (m/s).
-
-    Returns
-    -------
-    both : (..., D)
-        The gradient of the path's length. Exactly zero on the line between the two.
-    turned : (..., D)
-        Gradient of ``(u_t + u_r) . v`` by the position (1/s).
-    """
-    both = without(out.unit + back.unit, (out.rounding + back.rounding)[..., None])
-    speed = np.linalg.norm(velocity, axis=-1)
-    wrong = 2 * speed * (out.rounding / out.distance + back.rounding / back.distance)
-    return both, without(out.turning(velocity) + back.turning(velocity), wrong[..., None])
-
-
-def without(value: Array, rounding: Array) -> Array:
-    """Replace what is not above its rounding by zero."""
-    return np.where(np.abs(value) <= rounding, 0.0, value)
-
-
-_SAFETY = 4  # roundings of the inputs that a difference of them is known to
-
-
-def _pair(
-    name: str, position: ArrayLike, anchor_name: str, anchor: ArrayLike, allowed: tuple[int, ...]
-) -> tuple[Array, Array]:
-    """Check a point and its anchor, which must fit each other."""
-    here = _checks.points(name, position, dimensions=allowed)
-    there = _checks.points(anchor_name, anchor, dimensions=allowed)
-    _checks.same_dimension(**{name: here, anchor_name: there})
-    _checks.must_broadcast(**{name: here.shape[:-1], anchor_name: there.shape[:-1]})
-    return here, there
-
-
-def _sights(
-    name: str,
-    position: ArrayLike,
-    anchor_name: str,
-    anchor: ArrayLike,
-    allowed: tuple[int, ...] = PLANE_OR_SPACE,
-    *others: ArrayLike,
-) -> Sight:
-    """:func:`sight`, known to the rounding of the coarsest of all arguments."""
-    eps = _checks.precision(position, anchor, *others)
-    here, there = _pair(name, position, anchor_name, anchor, allowed)
-    offset, distance = _offset(here, there, anchor_name)
-    wrong = _direction_rounding(here, there, distance, eps)
-    unit = offset / distance[..., None]
-    zero = np.abs(unit) <= np.minimum(wrong, 0.5)[..., None]
-    if np.any(zero):
-        alone = np.sum(~zero, axis=-1, keepdims=True) == 1  # the only component left is one
-        unit = np.where(zero, 0.0, np.where(alone, np.sign(unit), unit))
-    return Sight(distance, unit, wrong + _SAFETY * eps)
-
-
-def _offset(position: Array, anchor: Array, name: str) -> tuple[Array, Array]:
-    """Difference and distance of two points, which must differ by more than nothing."""
-    with np.errstate(over="ignore", under="ignore"):
-        offset = position - anchor
-        distance = _length(offset)
-        apart = distance**2 > 0  # gradients of an angle go with 1/d, its information with 1/d^2
-    if not np.all(apart):
-        raise ValueError(f"position must not coincide with {name}: no direction leads from it")
-    if not np.all(np.isfinite(distance)):
-        raise ValueError(f"position and {name} are too far apart for a floating-point number")
-    return offset, distance
-
-
-def _direction_rounding(position: Array, anchor: Array, distance: Array, eps: float) -> Array:
-    largest = np.maximum(*(np.max(np.abs(point), axis=-1) for point in (position, anchor)))
-    return _SAFETY * eps * (largest / distance)
-
-
-def _length(vector: Array) -> Array:
-    """Length (...) of vectors (..., D), which neither overflows nor underflows on the way."""
-    length = np.hypot(vector[..., 0], vector[..., 1])
-    return length if vector.shape[-1] == 2 else np.hypot(length, vector[..., 2])
 
 
 def _across(unit: Array) -> Array:
