@@ -110,9 +110,6 @@ def projection(phi: ArrayLike) -> NDArray[np.float64]:
     return np.where(np.abs(cosine) <= rounding, 0.0, cosine)
 
 
-# ------------------------------------------------------- arrays of any form, in plane and space
-
-
 def linear(n_antennas: int, spacing: float = 0.5, axis: ArrayLike = (0.0, 1.0)) -> Array:
     """Elements of a uniform linear array along an axis, around the origin.
 
@@ -189,7 +186,7 @@ def circular(n_antennas: int, radius: float, dimension: int = 2) -> Array:
     radius : float
         In wavelengths, > 0.
     dimension : int
-        2, or 3 for a ring in space.
+        2 or 3.
 
     Returns
     -------
@@ -205,8 +202,7 @@ def circular(n_antennas: int, radius: float, dimension: int = 2) -> Array:
     length = _checks.one("radius", radius, _checks.positive)
     if dimension not in (2, 3):
         raise ValueError(f"dimension must be 2 or 3, got {dimension!r}")
-    angle = 2 * np.pi * np.arange(number) / number
-    elements = np.zeros((number, dimension))
+    angle, elements = 2 * np.pi * np.arange(number) / number, np.zeros((number, dimension))
     elements[:, 0], elements[:, 1] = length * np.cos(angle), length * np.sin(angle)
     return elements
 
@@ -327,8 +323,7 @@ def aperture(elements: ArrayLike) -> Array:
     # What is but the rounding of the places is no aperture.
     largest = np.max(np.abs(places), axis=(-2, -1), keepdims=True, initial=0.0)
     floor = 16 * dimension * np.pi * _checks.precision(elements) * largest
-    rows = np.where(np.abs(rows) <= floor * np.sqrt(number), 0.0, rows)
-    return rows
+    return np.where(np.abs(rows) <= floor * np.sqrt(number), 0.0, rows)
 
 
 def beam_aperture(
@@ -365,10 +360,9 @@ def beam_aperture(
     """
     centred, unit = _facing(elements, direction)
     weights = _checks.finite("beams", beams, complex)
-    if weights.ndim < 2 or weights.shape[-1] != centred.shape[-2]:
-        raise ValueError(
-            f"beams must have shape (..., B, {centred.shape[-2]}), got {weights.shape}"
-        )
+    n = centred.shape[-2]
+    if weights.ndim < 2 or weights.shape[-1] != n:
+        raise ValueError(f"beams must have shape (..., B, {n}), got {weights.shape}")
     _checks.must_broadcast(elements_and_direction=centred.shape[:-2], beams=weights.shape[:-2])
     response = steering(centred, unit)
     slopes = 2j * np.pi * centred * response[..., None]
@@ -385,10 +379,8 @@ def beam_aperture(
     wrong = size @ np.abs(slopes) + np.abs(signal)[..., None] * np.abs(share)[..., None, :]
     rest = np.where((np.abs(rest) <= eps * wrong) | ~lit[..., None, None], 0.0, rest)
     rows = np.concatenate([rest.real, rest.imag], axis=-2) / np.sqrt(below)[..., None]
-    dimension = centred.shape[-1]
-    if rows.shape[-2] < dimension:
-        short = np.zeros((*rows.shape[:-2], dimension - rows.shape[-2], dimension))
-        return power, np.concatenate([rows, short], axis=-2)
+    short = max(0, centred.shape[-1] - rows.shape[-2])
+    rows = np.pad(rows, [(0, 0)] * (rows.ndim - 2) + [(0, short), (0, 0)])
     return power, np.asarray(np.linalg.qr(rows, mode="r"))
 
 
