@@ -15,7 +15,9 @@ from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry
 from cfisac.arrays import UniformLinearArray
+from cfisac.geometry import Sight
 from cfisac.limits import angle_gain
+from cfisac.paths import Paths
 
 Array = NDArray[np.float64]
 
@@ -143,27 +145,66 @@ def position_efim(
     :func:`angle_variance` of one path with unknown gain they are (the factor theorem), if the
     antennas see one spectrum, see the user under one angle, and ``position`` is far away.
     """
-    distance, unit, wrong = _sight(position, aps)
+    measured = paths(position, aps, delay_variance, angle_variance)
+    clock = _variance("clock_variance", clock_variance, zero=True)[..., None]
+    shape = _checks.must_broadcast(position_and_aps=measured.shape, clock_variance=clock.shape)
+    if not np.any(clock):
+        return measured.information(-1)
+    slopes, rounding = (np.broadcast_to(each, (*shape, 2, 2)) for each in measured.slopes())
+    weight = np.broadcast_to(measured.spread[..., 1, 1] / speed_of_light**2, shape)
+    unit, wrong = (
+        speed_of_light * measured.jacobian[..., 1, :],
+        np.asarray(measured.rounding)[..., 1, 0],
+    )
+    told = _about_the_mean(weight, unit, speed_of_light * wrong, speed_of_light**2 * clock)
+    by_delay, wrong_delay = zip(*(_slopes(shape[:-1], *each) for each in told), strict=True)
+    return fisher.information(
+        np.concatenate([slopes[..., 0, :], *by_delay], axis=-2),
+        np.concatenate([rounding[..., 0, :], *wrong_delay], axis=-2),
+    )
+
+
+def paths(
+    position: ArrayLike, aps: ArrayLike, delay_variance: ArrayLike, angle_variance: ArrayLike
+) -> Paths:
+    """The bearing and the delay at each AP (..., M), of which :func:`position_efim` is the sum.
+
+    Takes the arguments of :func:`position_efim`; the variances are taken as those of a path of
+    SNR 1/2. :func:`cfisac.paths.one_way` makes the paths of arrays and spectra instead.
+
+    Returns
+    -------
+    Paths
+        State: (x, y). Column: ``"clock"``, by which the user is ahead (s).
+
+    Raises
+    ------
+    ValueError
+        As :func:`position_efim`.
+    """
+    seen = _look(position, aps)
     by_delay = _variance("delay_variance", delay_variance)
     by_angle = _variance("angle_variance", angle_variance)
-    clock = _variance("clock_variance", clock_variance, zero=True)[..., None]
     shape = _checks.must_broadcast(
-        position_and_aps=distance.shape,
+        position_and_aps=seen.distance.shape,
         delay_variance=by_delay.shape,
         angle_variance=by_angle.shape,
-        clock_variance=clock.shape,
     )
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        across = 1 / (distance**2 * by_angle)
-    if not np.all(np.isfinite(across)):
-        raise ValueError("position is too near to one of aps, or angle_variance is too small")
-    turned = np.stack([-unit[..., 1], unit[..., 0]], axis=-1)
-    along = np.broadcast_to(1 / (speed_of_light**2 * by_delay), shape)
-    measured = [(across, turned, wrong), (along, unit, wrong)]
-    if np.any(clock):
-        measured[1:] = _about_the_mean(along, unit, wrong, speed_of_light**2 * clock)
-    slopes, rounding = zip(*(_slopes(shape[:-1], *each) for each in measured), strict=True)
-    return fisher.information(np.concatenate(slopes, axis=-2), np.concatenate(rounding, axis=-2))
+        if not np.all(np.isfinite(1 / (np.minimum(seen.distance, 1.0) ** 2 * by_angle))):
+            raise ValueError("position is too near to one of aps, or angle_variance is too small")
+        across = np.stack([0.0 - seen.unit[..., 1], seen.unit[..., 0]], axis=-1)
+        spread = np.zeros((*shape, 2, 2))
+        spread[..., 0, 0], spread[..., 1, 1] = 1 / by_angle, 1 / by_delay
+    rows = across / seen.distance[..., None], seen.unit / speed_of_light
+    wrong = seen.rounding / seen.distance, seen.rounding / speed_of_light
+    return Paths(
+        np.asarray(0.5),
+        spread,
+        np.stack(rows, axis=-2),
+        np.broadcast_to(np.stack(wrong, axis=-1)[..., None], (*seen.distance.shape, 2, 2)),
+        {"clock": np.array([[0.0], [1.0]])},
+    )
 
 
 def signal(
@@ -212,7 +253,7 @@ def signal(
         If an argument is not finite or out of range, the shapes do not broadcast, or the user
         stands on an AP.
     """
-    distance, unit, _ = _sight(position, aps)
+    distance, unit, _ = _look(position, aps)
     axes, gain = _checks.unit_vectors("axes", axes), _checks.finite("gain", gain, complex)
     frequencies = _checks.finite("frequencies", frequencies)
     carrier = _variance("carrier_frequency", carrier_frequency)
@@ -234,15 +275,12 @@ def signal(
     return gain[..., None, None] * by_frequency[..., None] * by_antenna
 
 
-def _sight(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array, Array]:
-    """Distance (..., M), unit vector (..., M, 2) from every AP to the user, and its rounding."""
+def _look(position: ArrayLike, aps: ArrayLike) -> Sight:
+    """Look from every AP (..., M) at the user."""
     user, places = _checks.points("position", position), _checks.points("aps", aps, 2)
     _checks.must_broadcast(position=(*user.shape[:-1], 1), aps=places.shape[:-1])
-    if np.any(np.all(user[..., None, :] == places, axis=-1)):
-        raise ValueError("position must not coincide with one of aps")
     here = np.asarray(position)[..., None, :]  # in the type in which it came
-    distance, unit, _ = geometry.line_of_sight(here, aps)
-    return distance, unit, geometry.direction_rounding(here, aps)
+    return geometry.sight(here, aps, names=("position", "one of aps"))
 
 
 def _about_the_mean(
