@@ -1,0 +1,97 @@
+"""The FIM of a signal that is a function: derivatives by differences whose error is known."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfisac import _checks
+
+Array = NDArray[np.float64]
+Signal = Callable[[Any], ArrayLike]
+
+_LARGEST, _SMALLEST = 0.5, 5e-3  # change of the signal by one step, as a share of the signal
+_TRIES = 60  # factors of ten
+_WORST = 1e-5  # error of a derivative, as a share of the largest of its parameter
+
+
+def slopes_of(
+    signal: Signal, parameters: ArrayLike, steps: ArrayLike | None
+) -> tuple[Array, Array]:
+    """Derivatives (..., 2 n, k) of real parts above imaginary parts, and their errors.
+
+    See :func:`cfisac.fisher.fim_of`.
+    """
+    from scipy.differentiate import jacobian  # takes as long to import as all of the rest
+
+    at = _checks.finite("parameters", parameters)
+    if at.ndim < 1 or at.shape[-1] == 0:
+        raise ValueError(f"parameters must have shape (..., k) with k >= 1, got {at.shape}")
+    flat = at.reshape(-1, at.shape[-1]).T.astype(float)  # (k, points)
+
+    def parts(places: Array) -> Array:
+        """Samples (2 n, ...) at places (k, ...)."""
+        value = np.asarray(signal(np.moveaxis(places, 0, -1)))
+        if value.ndim != places.ndim or value.shape[:-1] != places.shape[1:]:
+            raise ValueError(
+                "signal must take parameters (..., k) and return samples (..., n): it made "
+                f"{value.shape} of {(*places.shape[1:], len(places))}"
+            )
+        if value.dtype.kind not in "biufc":
+            raise ValueError(f"signal must return numbers, got {value.dtype}")
+        return np.moveaxis(np.concatenate([value.real, value.imag], axis=-1), -1, 0)
+
+    here = parts(flat)
+    if not np.all(np.isfinite(here)):
+        raise ValueError("signal must be finite at the parameters")
+    step = _steps(parts, flat, here) if steps is None else _given(steps, at)
+    found = jacobian(parts, flat, initial_step=step, order=8, maxiter=12)
+    slopes, error = found.df, np.asarray(found.error)  # (2 n, k, points)
+    # What the rounding of the samples makes of a derivative, at the last step.
+    size = np.max(np.abs(here), axis=0, initial=0.0)
+    noise = 8 * np.finfo(float).eps * size * 2.0 ** np.asarray(found.nit) / step
+    error = np.maximum(error, noise)
+    allowed = np.maximum(_WORST * np.max(np.abs(slopes), axis=0, initial=0.0), noise)
+    bad = ~(error <= allowed)
+    if np.any(bad):
+        sample, which, _ = (axis[0] for axis in np.nonzero(bad))
+        raise RuntimeError(
+            f"signal could not be differentiated by parameter {which}: sample "
+            f"{sample % (len(slopes) // 2)} has a derivative of {slopes[bad][0]:.3g} with an "
+            f"error of {error[bad][0]:.3g} (status {np.asarray(found.status)[bad][0]}); it must "
+            "be smooth, and steps, if given, no larger than what changes it by half"
+        )
+    leading = (*at.shape[:-1], len(slopes), len(flat))
+    slopes, error = (np.moveaxis(each, -1, 0).reshape(leading) for each in (slopes, error))
+    return slopes, error
+
+
+def _given(steps: ArrayLike, parameters: Array) -> Array:
+    step = _checks.positive("steps", steps)
+    if np.broadcast_shapes(step.shape, parameters.shape) != parameters.shape:
+        raise ValueError(f"steps must broadcast to {parameters.shape}, got {step.shape}")
+    return np.broadcast_to(step, parameters.shape).reshape(-1, parameters.shape[-1]).T
+
+
+def _steps(parts: Callable[[Array], Array], at: Array, here: Array) -> Array:
+    """Steps (k, points) that change the signal neither by much nor by next to nothing."""
+    step = np.where(at != 0, np.abs(at) * 0.1, 1.0)
+    size = np.sqrt(np.sum(here**2, axis=0))
+    least = np.spacing(np.abs(at)) * 2**20
+    for row in range(len(at)):
+        grown = np.zeros(size.shape, bool)
+        for _ in range(_TRIES):
+            moved = at.copy()
+            moved[row] += step[row]
+            with np.errstate(all="ignore"):
+                change = np.sqrt(np.sum((parts(moved) - here) ** 2, axis=0))
+            far = ~(change <= _LARGEST * size)  # nan is too far as well
+            near = ~far & (change < _SMALLEST * size)
+            shrink = far & (step[row] / 10 > least[row])
+            grow = near & ~grown & (step[row] < 1e30)
+            if not np.any(shrink | grow):
+                break
+            grown |= shrink  # once it had to shrink it does not grow again
+            step[row] = np.where(shrink, step[row] / 10, np.where(grow, step[row] * 10, step[row]))
+    return step
