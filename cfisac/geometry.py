@@ -19,9 +19,9 @@ line between two access points, straight above or beside an anchor.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import _checks
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 
 Array = NDArray[np.float64]
 

@@ -13,9 +13,9 @@ second; all four are unknown.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry, waveforms
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.limits import _overlap
 from cfisac.waveforms import OFDM, OTFS
 
