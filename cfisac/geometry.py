@@ -22,9 +22,9 @@ line between two access points, straight above or beside an anchor.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import _checks
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac._sight import (
     PLANE_OR_SPACE,
     Sight,

@@ -25,8 +25,6 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import numpy as np
-import scipy.linalg  # noqa: F401  # its BLAS must be there when threads are limited
-from joblib import Parallel, delayed, parallel_config
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -98,6 +96,8 @@ class _OneThread:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
+                import scipy.linalg  # noqa: F401  # its BLAS must be there when threads are limited
+
                 self._limits.enter_context(threadpool_limits(1))
             self._inside += 1
 
@@ -250,6 +250,8 @@ def _work(
     trial: Trial, cells: Sequence[Cell], seed: int, tasks: Sequence[tuple[int, tuple[int, int]]]
 ) -> Iterator[tuple[int, tuple[int, int], Moments]]:
     """Yield each batch as it is finished; the order is the machine's, the numbers are not."""
+    from joblib import Parallel, delayed  # here, or every command would wait for it
+
     # One at a time: joblib would group quick ones, and a group that is stopped is lost as a whole.
     with Parallel(return_as="generator_unordered", batch_size=1) as parallel:
         yield from parallel(
@@ -304,6 +306,8 @@ def summary(n_trials: int, of_batches: Sequence[Moments]) -> dict[str, float]:
 
 def _backend(workers: int, scheduler: str | None) -> AbstractContextManager[Any]:
     """Where joblib sends the batches: this process, processes of this machine, or Dask."""
+    from joblib import parallel_config
+
     if scheduler is None:
         if workers == 1:
             return parallel_config(backend="sequential")

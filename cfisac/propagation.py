@@ -7,9 +7,9 @@ broadcast over their arguments of shape (...) and return new arrays.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import constants, special
 
 from cfisac import _checks
+from cfisac._constants import BOLTZMANN
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -64,7 +64,7 @@ def noise_power(
     ValueError
         If an argument is out of range.
     """
-    density = constants.Boltzmann * _checks.positive("temperature", temperature)
+    density = BOLTZMANN * _checks.positive("temperature", temperature)
     figure = from_decibel(_checks.non_negative("noise_figure_db", noise_figure_db))
     return density * _checks.positive("bandwidth", bandwidth) * figure
 
@@ -245,6 +245,8 @@ def local_scattering_covariance(
     ValueError
         If an argument is not finite or out of range.
     """
+    from scipy import special  # imported late: nothing else here needs it
+
     size = _checks.one("n_antennas", n_antennas, _checks.count)
     spacing = _checks.one("spacing", spacing, _checks.positive)
     angle, spread = np.broadcast_arrays(

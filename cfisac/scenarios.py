@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import constants
 
 from cfisac import _checks, propagation, waveforms
+from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.arrays import UniformLinearArray
 
 Array = NDArray[np.float64]
@@ -174,14 +174,14 @@ class MultistaticScene:
     @property
     def wavelength(self) -> float:
         """Wavelength of the carrier (m)."""
-        return constants.speed_of_light / self.carrier_frequency
+        return SPEED_OF_LIGHT / self.carrier_frequency
 
     @property
     def delays(self) -> Array:
         """Delay of every path, transmitter to target to receiver, (P, R, T) in seconds."""
         there = _distances(self.transmitters, self.targets)
         back = _distances(self.receivers, self.targets)
-        return (there[:, None] + back[None, :]) / constants.speed_of_light
+        return (there[:, None] + back[None, :]) / SPEED_OF_LIGHT
 
     def _checked_beams(self) -> ComplexArray:
         beams: ComplexArray = _checks.finite("beams", self.beams, complex).copy()
@@ -278,12 +278,12 @@ class MonostaticScene:
     @property
     def wavelength(self) -> float:
         """Wavelength of the carrier (m)."""
-        return constants.speed_of_light / self.carrier_frequency
+        return SPEED_OF_LIGHT / self.carrier_frequency
 
     @property
     def delays(self) -> Array:
         """Delay of every echo, there and back, (L, U) in seconds."""
-        return 2 * _distances(self.aps, self.targets) / constants.speed_of_light
+        return 2 * _distances(self.aps, self.targets) / SPEED_OF_LIGHT
 
     @property
     def snr(self) -> Array:
@@ -437,7 +437,7 @@ def fan_scene(
             raise ValueError(f"n_aps = {n_aps} leaves no access point to transmit")
         there, back = _distances(aps[sends], targets), _distances(aps[listens], targets)
         longest = (there.max(axis=0) + back.max(axis=0)).max()
-        if longest <= max_delay * constants.speed_of_light:
+        if longest <= max_delay * SPEED_OF_LIGHT:
             break
     else:
         raise ValueError(f"max_delay of {max_delay:g} s leaves no room for the targets")

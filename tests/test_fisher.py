@@ -761,3 +761,85 @@ def test_inputs_are_never_changed_and_never_shared(function, arguments):
     result = function(*arguments)
     assert all(map(np.array_equal, arrays, before))
     assert not any(np.shares_memory(result, each) for each in arrays)
+
+
+# --------------------------------------------------------------- many small matrices at once
+
+
+def gram(rng, shape, n):
+    """Random information of widely different units, in arrays (..., n, n)."""
+    slopes = rng.normal(size=(*shape, n + 1, n)) * 10.0 ** rng.integers(-9, 9, n)
+    return fisher._symmetric(np.swapaxes(slopes, -1, -2) @ slopes)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5000)])
+def test_entry_by_entry_is_what_linear_algebra_says(shape):
+    """Closed forms against LAPACK, and no input is changed."""
+    rng = np.random.default_rng(len(shape))
+    eps = np.finfo(float).eps
+    for n, n_keep in ((2, 1), (3, 1), (3, 2), (4, 1), (4, 2), (4, 3)):
+        fim = gram(rng, shape, n)
+        before = fim.copy()
+        left = fisher.equivalent_fim(fim, n_keep)
+        np.testing.assert_array_equal(fim, before)
+        expected = fisher._left_of(fim, n_keep, eps)
+        unit = np.sqrt(np.diagonal(fim, axis1=-2, axis2=-1))[..., :n_keep]
+        outer = unit[..., :, None] * unit[..., None, :]
+        assert left.shape == expected.shape
+        np.testing.assert_allclose(left / outer, expected / outer, rtol=0, atol=1e-12)
+    efim = gram(rng, shape, 2) if not shape else np.moveaxis(gram(rng, shape[::-1], 2), 0, -3)
+    before = efim.copy()
+    bound = fisher.position_error_bound(efim)
+    np.testing.assert_array_equal(efim, before)
+    np.testing.assert_allclose(bound, fisher._bound_of(efim, eps), rtol=1e-12)
+
+
+def test_matrices_near_a_singular_one_take_the_careful_road():
+    """Whatever the share that is left, and whatever else is in the array."""
+    share = 10.0 ** np.arange(-17, 0)
+    root = np.sqrt(1 - share)
+    eps = np.finfo(float).eps
+    for unit in (1.0, 1e-8, 1e7):
+        efim = np.empty((len(share), 2, 2))
+        efim[:, 0, 0], efim[:, 1, 1] = 1.0, unit**2
+        efim[:, 0, 1] = efim[:, 1, 0] = unit * root
+        bound = fisher.position_error_bound(efim)
+        exact = [fisher._bound_of(each, eps) for each in efim]
+        np.testing.assert_allclose(bound, exact, rtol=1e-12)
+        assert unit != 1 or (np.isinf(bound[0]) and np.isfinite(bound[-1]))
+        fim = np.zeros((len(share), 3, 3))
+        fim[:, [0, 0, 1, 1], [0, 1, 0, 1]] = efim.reshape(-1, 4)
+        fim[:, 2, 2] = 7.0
+        fim[:, 0, 2] = fim[:, 2, 0] = 1.0
+        fim[:, 0, 0] += 1 / 7
+        left = fisher.equivalent_fim(fim, 2)
+        one = [fisher._left_of(each, 2, eps) for each in fim]
+        scale = np.outer([1, unit], [1, unit])
+        np.testing.assert_allclose(left / scale, one / scale, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(left == 0, np.array(one) == 0)
+
+
+def test_one_bad_matrix_among_many_is_refused():
+    rng = np.random.default_rng(8)
+    pairs, triples = gram(rng, (50,), 2), gram(rng, (50,), 3)
+    for bad, words in (
+        (np.diag([1.0, -1.0]), "positive semidefinite"),
+        (np.array([[1.0, 2.0], [2.0, 1.0]]), "positive semidefinite"),
+        (np.array([[1.0, 0.5], [0.4, 1.0]]), "symmetric"),
+        (np.full((2, 2), np.nan), "finite"),
+    ):
+        pairs[17] = bad
+        with pytest.raises(ValueError, match=f"efim must be .*{words}"):
+            fisher.position_error_bound(pairs)
+    for bad, words in (
+        (np.diag([1.0, 1.0, -1.0]), "positive semidefinite"),
+        (np.diag([-1.0, 1.0, 1.0]), "positive semidefinite"),
+        (np.diag([1.0, 1.0, 0.0]), "singular"),
+    ):
+        triples[17] = bad
+        with pytest.raises(ValueError, match=words):
+            fisher.equivalent_fim(triples, 2)
+    pairs[17] = 0.0
+    assert np.isinf(fisher.position_error_bound(pairs)[17])
+    single = np.array([[1.0, 0.999999], [0.999999, 1.0]], dtype=np.float32)
+    assert np.isinf(fisher.position_error_bound(single))  # to the rounding it came with

@@ -39,7 +39,7 @@ CONSTRAINTS = pins((ROOT / "constraints.txt").read_text().splitlines())
 
 
 def direct():
-    extras = PROJECT["optional-dependencies"].values()
+    extras = (each for name, each in PROJECT["optional-dependencies"].items() if name != "gpu")
     every = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
     return {
         canonicalize_name(requirement.name): requirement for requirement in map(Requirement, every)
@@ -47,7 +47,7 @@ def direct():
 
 
 def closure():
-    """Every package that cfisac[book,test,cluster] needs here, by canonical name."""
+    """Every package that cfisac[book,test,cluster,fast] needs here, by canonical name."""
     todo, seen = [(name, frozenset(r.extras)) for name, r in direct().items()], set()
     while todo:
         name, extras = todo.pop()

@@ -30,7 +30,7 @@ if ! modern "$venv/bin/python" || [ "$(cat "$stamp" 2>/dev/null)" != "$here" ]; 
 fi
 echo "Installing $(grep -c == constraints.txt) pinned packages into $venv (one or two minutes the first time) ..."
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
-    --constraint constraints.txt --config-settings editable_mode=compat --editable '.[book,test,cluster]'
+    --constraint constraints.txt --config-settings editable_mode=compat --editable '.[book,test,cluster,fast]'
 # Package and command are found from where the environment is: a copy runs its own code.
 printf '#!/bin/sh\nexec "$(dirname "$0")/python" -P -m cfisac.cli "$@"\n' >"$venv/bin/cfisac"
 for link in "$venv"/lib/python3.*/site-packages/__editable__.cfisac-*.pth; do

@@ -6,9 +6,7 @@ is maximised by the peak of ``|a(phi)^H y|^2``, with ``alpha = a(phi)^H y`` ther
 """
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import i0e
 
 from cfisac import _checks
 from cfisac.arrays import UniformLinearArray
@@ -162,6 +160,8 @@ def outlier_probability(snr: ArrayLike, n_antennas: int) -> Array:
     ValueError
         If ``snr`` is negative or not finite, or ``n_antennas`` is not a whole number >= 1.
     """
+    from scipy.special import i0e  # imported late: it takes as long as all the rest
+
     snr = _checks.non_negative("snr", snr)
     others = _checks.one("n_antennas", n_antennas, _checks.count) - 1
     nodes, weights = np.polynomial.legendre.leggauss(160)
@@ -209,6 +209,8 @@ def predicted_mse(snr: ArrayLike, array: UniformLinearArray) -> Array:
 
 def _peak(rows: ComplexArray, kappa: float) -> tuple[Array, ComplexArray]:
     """Electrical angle that maximises ``|a^H y|^2`` for each row, and ``a^H y`` there."""
+    import scipy.fft
+
     n_antennas = rows.shape[-1]
     n_bins = scipy.fft.next_fast_len(_OVERSAMPLING * n_antennas)
     bins = 2 * np.pi * scipy.fft.fftfreq(n_bins)

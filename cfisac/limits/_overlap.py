@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import zeta
 
 from cfisac import fisher
 
@@ -25,8 +24,7 @@ Index = NDArray[np.int64]
 
 _EPS = float(np.finfo(float).eps)
 _NEAR = 0.99  # correlation from which a signal is replaced by its difference from another
-_ORDERS = np.arange(1, 20)
-_COTANGENT = 2 * zeta(2.0 * _ORDERS) / np.pi ** (2 * _ORDERS)  # of (1 / x - cot x) / x in x^2
+_TERMS = 19  # of the power series of (1 / x - cot x) / x in x^2
 
 
 class Factor(NamedTuple):
@@ -84,7 +82,7 @@ def geometric_sums(turn: Array, size: Any) -> tuple[Array, Array, Array]:
     # Inside, from the logarithm: the poles of n cot(n z) and cot(z) cancel, and what is left of
     # each is a power series.
     n_in, y_in, z_in = n[main], y[main], z[main]
-    rest_y, slope_y = _cotangent_rest(y_in, 19)
+    rest_y, slope_y = _cotangent_rest(y_in, _TERMS)
     rest_z, slope_z = _cotangent_rest(z_in, 12)  # |z| <= 1/2, or n is one
     away = np.where(y_in == 0, 1.0, z_in)
     mean_in = np.where(y_in == 0, 1.0, np.sin(n_in * away) / (n_in * np.sin(away)))
@@ -97,11 +95,21 @@ def geometric_sums(turn: Array, size: Any) -> tuple[Array, Array, Array]:
     return np.where(n == 1, 1.0, sign * mean), more * slope, more * bend
 
 
+@functools.cache
+def _cotangent() -> Array:
+    """Coefficients of the power series of ``(1 / x - cot x) / x`` in ``x^2``."""
+    from scipy.special import zeta  # imported late: it takes as long as all the rest
+
+    orders = np.arange(1, _TERMS + 1)
+    return 2 * zeta(2.0 * orders) / np.pi ** (2 * orders)
+
+
 def _cotangent_rest(x: Array, n_terms: int) -> tuple[Array, Array]:
     """``1 / x - cot x``, over x, and its derivative: 19 terms for |x| <= 1, 12 for 1/2."""
     square, rest, slope = x**2, np.zeros(x.shape), np.zeros(x.shape)
+    factors = _cotangent()
     for order in range(n_terms, 0, -1):
-        factor = _COTANGENT[order - 1]
+        factor = factors[order - 1]
         rest *= square
         rest += factor
         slope *= square

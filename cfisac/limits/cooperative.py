@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry, waveforms
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.limits import coupled
 from cfisac.paths import Paths, echo_seen
 from cfisac.waveforms import OFDM, OTFS

@@ -27,10 +27,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry, propagation, waveforms
-from cfisac.limits import coupled
+from cfisac._constants import SPEED_OF_LIGHT
+from cfisac.limits import _map, coupled
 from cfisac.paths import Paths, echo_seen
 from cfisac.scenarios import MultistaticScene
 from cfisac.waveforms import OFDM, OTFS
@@ -39,7 +39,8 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Bound = Literal["exact", "approximate"]
 
-_BLOCK = 512  # points of a map worked on at a time, so that every temporary stays in the cache
+_LATE = 1 + 1e-9  # share of the longest delay that counts as it, in waveforms.refuse_late too
+_WEAK = 2**16  # paths by way of weak points of a map worked on at a time: memory
 
 
 # --------------------------------------------------------------------------------- one path
@@ -295,7 +296,7 @@ def paths(
     """
     power = _power(scene, power)
     if bound == "exact":
-        covariance: ComplexArray | None = _covariance(scene, power)
+        covariance: ComplexArray | None = _beam_covariance(scene, power)
     elif bound == "approximate":
         covariance = None
     else:
@@ -378,13 +379,17 @@ def position_map(
     points: ArrayLike,
     bound: Bound = "exact",
     target: int = 0,
+    *,
+    backend: _map.Backend = "numpy",
+    outside: _map.Outside = "raise",
 ) -> Array:
     """Equivalent FIM of a target's position if it stood at each of many points.
 
     The beams stay where they point. :func:`position_efim` at the mean RCS, in a form that costs
     O(P M_t + R) operations per point although it sums over P R paths: power and spread of the
     beams are trigonometric polynomials of omega_t, and the gains are a product of a transmitter's
-    part and a receiver's.
+    part and a receiver's. Where next to nothing is left of the sums in some direction, path by
+    path.
 
     Parameters
     ----------
@@ -393,12 +398,18 @@ def position_map(
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
     points : (..., 2) float
-        Positions in metres, none of them that of an access point, and none so far that a path
-        would exceed ``scene.waveform.longest_delay``.
+        Positions in metres.
     bound : {"exact", "approximate"}
         As in :func:`position_efim`.
     target : int
         Whose velocity, RCS and, for the approximate bound, beam are meant.
+    backend : {"numpy", "fast", "jax"}
+        What adds up: NumPy on one thread; compiled loops on all of numba's threads (the extra
+        ``fast``); JAX on its default device, in double precision (the extra ``gpu``). They differ
+        by rounding, about 1e-14 of a matrix's trace where it is well conditioned.
+    outside : {"raise", "nan"}
+        Points on an access point, and points so far that a path would exceed
+        ``scene.waveform.longest_delay``, are refused, or their matrices are ``nan``.
 
     Returns
     -------
@@ -409,6 +420,14 @@ def position_map(
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
+    ImportError
+        If the package that ``backend`` needs is not installed.
+
+    Notes
+    -----
+    Beside scene, points and result, memory grows neither with the number of points nor, but for
+    ``8 M_t`` numbers each, with that of transmitters: "numpy" and "fast" need less than 10 MB,
+    "jax" 0.4 GB for a million points, and on an accelerator a few times 2^22 numbers.
     """
     power = _power(scene, power)
     points = _checks.finite("points", points)
@@ -417,29 +436,69 @@ def position_map(
     whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
     if not whole or target not in range(len(scene.targets)):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
-    if bound == "exact":
-        covariance: ComplexArray | None = _covariance(scene, power)
-    elif bound == "approximate":
-        covariance = None
-    else:
-        raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
-    lags = None if covariance is None else _lag_sums(covariance)
-    flat = points.reshape(-1, 2)
-    efim = np.empty((len(flat), 2, 2))
-    for start in range(0, len(flat), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        efim[block], terms = _map_block(scene, lags, power[:, target], flat[block], target)
-        # Where next to nothing is left of the sums in some direction, path by path.
-        half = (efim[block, 0, 0] - efim[block, 1, 1]) / 2
-        middle = (efim[block, 0, 0] + efim[block, 1, 1]) / 2
-        weak = middle - np.hypot(half, efim[block, 0, 1]) <= 1e-9 * terms
-        if np.any(weak):
-            where = start + np.flatnonzero(weak)
-            own = np.broadcast_to(power[:, target, None], (len(power), len(where)))
-            snr = _snr_per_square_metre(scene, flat[where]) * _mean_rcs(scene)[target]
-            velocity = scene.velocities[target]
-            efim[where] = _path_by_path(scene, covariance, own, flat[where], velocity, snr)
+    for name, value, allowed in (
+        ("bound", bound, ("exact", "approximate")),
+        ("backend", backend, ("numpy", "fast", "jax")),
+        ("outside", outside, ("raise", "nan")),
+    ):
+        if value not in allowed:
+            *first, last = map(repr, allowed)
+            raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
+    flat, own = points.reshape(-1, 2), power[:, target]
+    transmitters, receivers = _ends(scene, power, None if bound == "exact" else own)
+    scale = _snr_of_pair(scene) * _mean_rcs(scene)[target]
+    efim, weak = np.empty((len(flat), 2, 2)), np.zeros(len(flat), dtype=bool)
+    for block, sums, terms, way, on_end in _map.information(
+        transmitters, receivers, flat, _map_weights(scene, target), backend
+    ):
+        gone = on_end | (way / SPEED_OF_LIGHT > scene.waveform.longest_delay * _LATE)
+        if np.any(gone) and outside == "raise":
+            if np.any(on_end):
+                raise ValueError("points must not coincide with an access point")
+            waveforms.refuse_late(scene.waveform, "points", way / SPEED_OF_LIGHT)
+        weak[block] = ~(_smaller_eigenvalue(sums) > 1e-9 * terms) & ~gone
+        np.multiply(sums, scale, out=efim[block])
+        efim[block][gone] = np.nan
+    where = np.flatnonzero(weak)
+    step = max(1, _WEAK // (len(scene.transmitters) * len(scene.receivers)))
+    for some in (where[start : start + step] for start in range(0, len(where), step)):
+        snr = _snr_per_square_metre(scene, flat[some]) * _mean_rcs(scene)[target]
+        covariance = _beam_covariance(scene, power) if bound == "exact" else None
+        each = np.broadcast_to(own[:, None], (len(own), len(some)))
+        velocity = scene.velocities[target]
+        efim[some] = _path_by_path(scene, covariance, each, flat[some], velocity, snr)
     return efim.reshape(*points.shape, 2)
+
+
+def _smaller_eigenvalue(matrices: Array) -> Array:
+    """Of symmetric matrices (..., 2, 2)."""
+    first, second, beside = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1]
+    half = (first - second) / 2
+    return (first + second) / 2 - np.sqrt(half * half + beside * beside)
+
+
+def _ends(scene: MultistaticScene, power: Array, own: Array | None) -> tuple[_map.Ends, _map.Ends]:
+    """Transmitters and receivers of a map; with ``own`` (P,), those of Proposition 1."""
+    places = scene.transmitters, scene.transmit_axes
+    if own is None:
+        transmitters = _map.shining(*places, power, scene.beams)
+    else:
+        transmitters = _map.shining_alike(*places, own, 0.0)
+    listening = np.ones(len(scene.receivers)), _index_variance(scene.n_antennas)
+    return transmitters, _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
+
+
+def _map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
+    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
+    v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
+    return _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)
+
+
+def _beam_covariance(scene: MultistaticScene, power: Array) -> ComplexArray:
+    """``V_p = sum_q eta_pq B_pq``, (P, M_t, M_t)."""
+    n_transmitters, n_beams, size, _ = scene.beams.shape
+    flat = scene.beams.reshape(n_transmitters, n_beams, size * size)
+    return (power[:, None] @ flat).reshape(n_transmitters, size, size)
 
 
 def _path_by_path(
@@ -492,135 +551,6 @@ def _by_way_of(
     )
 
 
-def _map_block(
-    scene: MultistaticScene, lags: Array | None, own: Array, points: Array, target: int
-) -> tuple[Array, Array]:
-    """EFIMs of one block of points, and the size (n,) of the terms they are sums of.
-
-    ``own`` is each transmitter's power in the target's beam.
-    """
-    velocity, kappa = scene.velocities[target], 2 * np.pi * scene.spacing
-    turn = scene.carrier_frequency / speed_of_light
-    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance())
-    v_tau = v_tau / speed_of_light**2
-    # From the transmitters: weights (P, n), unit vectors (P, n), gradients of omega_t and nu.
-    far, u_x, u_y = _sight(points, scene.transmitters)
-    steer, slope = _projections(scene.transmit_axes, u_x, u_y, kappa)
-    drift = _projections(velocity[None], u_x, u_y, turn)[1] / far
-    near = 1 / far**2
-    if lags is None:
-        towards, spread = own[:, None] * near, np.zeros_like(near)
-    else:
-        towards, spread = (each * near for each in _beam_polynomials(lags, steer))
-    spread *= near
-    # From the receivers, (R, n).
-    back, r_x, r_y = _sight(points, scene.receivers)
-    sway = _projections(scene.receive_axes, r_x, r_y, kappa)[1] / back
-    fade = _projections(velocity[None], r_x, r_y, turn)[1] / back
-    weight = 1 / back**2
-    longest = (far.max(axis=0) + back.max(axis=0)) / speed_of_light
-    waveforms.refuse_late(scene.waveform, "points", longest)
-    # Sums over transmitters and over receivers; J1, J2 and J4 point along (-u_y, u_x).
-    all_t, all_r = towards.sum(axis=0), weight.sum(axis=0)
-    v_omega = _index_variance(scene.n_antennas)
-    angle = weight * sway**2 * v_omega
-    efim = all_t * _square_sum(angle, r_y, -r_x)
-    efim += all_r * _square_sum(spread * slope**2, u_y, -u_x)
-    sent, heard = (towards, u_x, u_y), (weight, r_x, r_y)
-    efim += v_tau * _outer_of_sums(sent, heard, all_t, all_r)
-    turned = (towards, -drift * u_y, drift * u_x), (weight, -fade * r_y, fade * r_x)
-    efim += v_nu * _outer_of_sums(*turned, all_t, all_r)
-    # What they would be if nothing cancelled, neither in the slopes nor in the sums.
-    fast = 2 * v_nu * turn**2 * (velocity @ velocity)
-    terms = all_t * np.sum(weight * (kappa**2 * v_omega + fast) / back**2, axis=0)
-    terms += all_r * np.sum((kappa**2 * spread + fast * towards / far**2), axis=0)
-    terms += 4 * v_tau * all_t * all_r
-    wavelength = speed_of_light / scene.carrier_frequency
-    per_area = propagation.radar_gain(1.0, 1.0, wavelength, scene.transmit_gain, scene.receive_gain)
-    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    scale = 2 * n_samples * per_area * _mean_rcs(scene)[target] / scene.noise_variance
-    return np.moveaxis(scale * efim, -1, 0), scale * terms
-
-
-def _sight(points: Array, anchors: Array) -> tuple[Array, Array, Array]:
-    """Distance and unit vector from each anchor to each point, (anchors, points)."""
-    x, y = (points[:, i] - anchors[:, i, None] for i in range(2))
-    distance = np.sqrt(x**2 + y**2)
-    if not np.all(distance > 0):
-        raise ValueError("points must not coincide with an access point")
-    return distance, x / distance, y / distance
-
-
-def _projections(axes: Array, u_x: Array, u_y: Array, scale: float) -> tuple[Array, Array]:
-    """Share of the unit vectors along ``axes`` (n, 2), and across them: of (-u_y, u_x)."""
-    a_x, a_y = scale * axes[:, :1], scale * axes[:, 1:]
-    return a_x * u_x + a_y * u_y, a_y * u_x - a_x * u_y
-
-
-def _square_sum(weight: Array, x: Array, y: Array) -> Array:
-    """``sum_p weight (x, y)(x, y)^T`` for every point, (2, 2, n)."""
-    w_x, w_y = weight * x, weight * y
-    cross = np.einsum("pn,pn->n", w_x, y)
-    diagonal = np.einsum("pn,pn->n", w_x, x), np.einsum("pn,pn->n", w_y, y)
-    return np.array([[diagonal[0], cross], [cross, diagonal[1]]])
-
-
-def _outer_of_sums(
-    one: tuple[Array, Array, Array], two: tuple[Array, Array, Array], all_one: Array, all_two: Array
-) -> Array:
-    """``sum_pr w_p w_r (g_p + g_r)(g_p + g_r)^T`` from sums over p and over r alone, (2, 2, n)."""
-    first, second = (
-        np.array([np.einsum("pn,pn->n", w, x), np.einsum("pn,pn->n", w, y)])
-        for w, x, y in (one, two)
-    )
-    mixed = first[:, None] * second[None]
-    total = all_two * _square_sum(*one) + all_one * _square_sum(*two)
-    return total + mixed + mixed.swapaxes(0, 1)
-
-
-def _lag_sums(covariance: ComplexArray) -> Array:
-    """Coefficients of four real trigonometric polynomials of omega_t, (P, 4, 2 M_t - 1).
-
-    They are b, Re and Im of ``a^H V C a``, and ``a^H C V C a``, with C the antenna indices counted
-    from the array's middle, in the basis (1, cos, sin, cos 2, sin 2, ...).
-    """
-    n = covariance.shape[-1]
-    index = np.arange(n) - (n - 1) / 2
-    product = index[:, None] * index
-    mean, half = (index[:, None] + index) / 2, (index - index[:, None]) / 2j
-    kinds = np.stack([np.ones((n, n)), mean, half, product])
-    weighted = covariance[:, None] * kinds / n
-    lags = [np.trace(weighted, k, axis1=-2, axis2=-1) for k in range(n)]
-    table = np.empty((*weighted.shape[:2], 2 * n - 1))
-    table[..., 0] = lags[0].real
-    for k in range(1, n):  # element (m, m + k) turns by k omega, and (m + k, m) the other way
-        table[..., 2 * k - 1], table[..., 2 * k] = 2 * lags[k].real, -2 * lags[k].imag
-    return table
-
-
-def _beam_polynomials(lags: Array, omega: Array) -> tuple[Array, Array]:
-    """Power b and spread c of the beams for angles (P, n), from :func:`_lag_sums`."""
-    basis = np.empty((len(omega), lags.shape[-1], omega.shape[1]))
-    basis[:, 0] = 1.0
-    if lags.shape[-1] > 1:
-        basis[:, 1], basis[:, 2] = np.cos(omega), np.sin(omega)
-        twice = 2 * basis[:, 1]
-        for k in range(3, lags.shape[-1]):  # Chebyshev: f_k = 2 cos(omega) f_(k-1) - f_(k-2)
-            np.multiply(twice, basis[:, k - 2], out=basis[:, k])
-            if k != 4:  # sin 2 is the one that starts from 0
-                basis[:, k] -= basis[:, max(k - 4, 0)]
-    power, real, imag, square = np.moveaxis(lags @ basis, 1, 0)
-    # Each polynomial is known to a few roundings of its coefficients.
-    off = 8 * np.finfo(float).eps * np.abs(lags).sum(axis=-1)[..., None]
-    heard = power > off[:, 0]
-    power = np.where(heard, power, 0.0)
-    below = np.where(heard, power, 1.0)
-    hidden = (real**2 + imag**2) / below
-    spread = square - hidden
-    slack = 2 * np.sqrt(hidden / below) * (off[:, 1] + off[:, 2]) + hidden / below * off[:, 0]
-    return power, np.where(heard & (spread > off[:, 3] + slack), spread, 0.0)
-
-
 # ----------------------------------------------------------------------------------- helpers
 
 
@@ -663,13 +593,6 @@ def _index_variance(n_antennas: int) -> float:
     return (n_antennas**2 - 1) / 12
 
 
-def _covariance(scene: MultistaticScene, power: Array) -> ComplexArray:
-    """What each transmitter's beams send together, (P, M_t, M_t) in watts."""
-    beams = scene.beams.reshape(*power.shape, -1)
-    summed: ComplexArray = power[:, None, :] @ beams
-    return summed.reshape(-1, scene.n_antennas, scene.n_antennas)
-
-
 def _parameters(scene: MultistaticScene) -> tuple[Array, Array]:
     """Fan's parameters (P, R, T, 4) of all paths, and their derivatives by the position."""
     parameters, jacobian = geometry.bistatic(
@@ -694,7 +617,7 @@ def _radar_gain(scene: MultistaticScene, points: Array) -> Array:
     return propagation.radar_gain(
         np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
         np.linalg.norm(points - scene.receivers[:, None], axis=-1),
-        speed_of_light / scene.carrier_frequency,
+        SPEED_OF_LIGHT / scene.carrier_frequency,
         scene.transmit_gain,
         scene.receive_gain,
     )
@@ -712,6 +635,15 @@ def _snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
     """The same for targets of 1 m^2 at points (n, 2), (P, R, n)."""
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     return 2 * n_samples * _radar_gain(scene, points) / scene.noise_variance
+
+
+def _snr_of_pair(scene: MultistaticScene) -> float:
+    """The same for distances of 1 m."""
+    per_area = propagation.radar_gain(
+        1.0, 1.0, scene.wavelength, scene.transmit_gain, scene.receive_gain
+    )
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    return float(2 * n_samples * per_area / scene.noise_variance)
 
 
 def _gains(scene: MultistaticScene, gains: ArrayLike) -> ComplexArray:

@@ -11,9 +11,9 @@ The source's chapter prints the sum; the constants of the two variances are reco
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, geometry
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.arrays import UniformLinearArray
 from cfisac.geometry import Sight
 from cfisac.limits import angle_gain

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import _checks, geometry
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.geometry import Sight
 from cfisac.paths.core import Paths
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import fisher, geometry, scenarios
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.arrays import UniformLinearArray
 from cfisac.limits import toa_aoa
 from cfisac.studies import Study

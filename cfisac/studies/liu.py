@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.constants import speed_of_light
 
 from cfisac import fisher, geometry
+from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.limits import cooperative
 from cfisac.scenarios import LIU_TABLE, MonostaticScene, liu_scene
 from cfisac.studies import Study

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.constants import speed_of_light
 
 from cfisac import fisher
-from cfisac.limits import _overlap, multistatic
+from cfisac.limits import _map, _overlap, multistatic
 from cfisac.scenarios import MultistaticScene, equal_power, fan_scene, sensing_beams
 from cfisac.waveforms import OFDM, OTFS
 
@@ -429,9 +429,25 @@ def test_map_does_not_depend_on_its_blocks(monkeypatch):
     scene = table_scene(4, n_aps=5, n_users=1, n_antennas=3)
     points = np.random.default_rng(2).uniform(0, 300, (700, 2))
     whole = multistatic.position_map(scene, 1.0, points)
-    monkeypatch.setattr(multistatic, "_BLOCK", 13)
+    monkeypatch.setattr(_map, "_BLOCK", {"numpy": 13})
     np.testing.assert_allclose(multistatic.position_map(scene, 1.0, points), whole, rtol=1e-12)
     assert multistatic.position_map(scene, 1.0, points[:0]).shape == (0, 2, 2)
+
+
+def beam_polynomials(beams, omega):
+    """Power and spread as the map has them, for angles (P, n)."""
+    lags = _map._lag_sums(beams)
+    series, space = _map._half_basis(lags), _map._Space(omega.shape[1], beams.shape[-1])
+    rows = [
+        [np.broadcast_to(each, omega.shape[1:]).copy() for each in both]
+        for both in (
+            _map._power_and_spread(of_one, limits, steps, space)
+            for of_one, limits, steps in zip(
+                series, _map._rounding(lags).tolist(), omega / _map._STEP, strict=True
+            )
+        )
+    ]
+    return np.moveaxis(np.array(rows), 1, 0)
 
 
 @pytest.mark.parametrize("n_antennas", [1, 2, 3, 16])
@@ -439,7 +455,7 @@ def test_beam_polynomials_are_the_beam_gains(n_antennas):
     rng = np.random.default_rng(n_antennas)
     beams = np.stack([covariance(rng, n_antennas, rank) for rank in (1, 2, 0)])
     omega = rng.uniform(-4, 4, (3, 9))
-    power, spread = multistatic._beam_polynomials(multistatic._lag_sums(beams), omega)
+    power, spread = beam_polynomials(beams, omega)
     b, c = multistatic.beam_gains(omega, beams[:, None])
     np.testing.assert_allclose(power, b, rtol=1e-10, atol=1e-12 * b.max())
     np.testing.assert_allclose(spread, c, rtol=0, atol=1e-10 * n_antennas**2 * b.max())
@@ -706,9 +722,7 @@ def test_a_single_beam_has_no_spread_near_its_null(depth):
     power, spread = multistatic.beam_gains(null_angle(scene), scene.beams[0, 0])
     assert spread == 0
     assert power == pytest.approx(depth**2, rel=1e-2, abs=1e-15)
-    by_sums = multistatic._beam_polynomials(
-        multistatic._lag_sums(scene.beams[:1, 0]), np.array([[null_angle(scene)]])
-    )
+    by_sums = beam_polynomials(scene.beams[:1, 0], np.array([[null_angle(scene)]]))
     assert by_sums[1][0, 0] == 0
     assert by_sums[0][0, 0] == pytest.approx(power, abs=1e-14)
 
