@@ -320,7 +320,7 @@ def scoreboard(rows: Iterable[Row]) -> Rendered:
         f'<th scope="col">{_link(name, href)}</th>' for name, href, _ in columns
     )
     body = [
-        f'<tr><th scope="row">{_pill(verdict)}<br><span class="ledger-meaning">{escape(meaning)}'
+        f'<tr><th scope="row">{_pill(verdict)}<br><span class="ledger-meaning">{_prose(meaning)}'
         f"</span></th>{''.join(f'<td>{count[verdict]}</td>' for *_, count in columns)}</tr>"
         for verdict, meaning in VERDICTS.items()
     ]
@@ -376,7 +376,7 @@ def _html_row(row: Row, named: bool, wide: bool, here: Set[str]) -> str:
     where = _link(row.read, _chapter_url(row)) if row.read else ""
     if row.check:
         breakable = re.sub(r"([/_:])(?=\w)", r"\1<wbr>", escape(row.check))
-        where += f"<br><code>{breakable}</code>"
+        where += f"{'<br>' if where else ''}<code>{breakable}</code>"
     return (
         f'<tr id="{row.id}" data-show="{row.verdict}{" our copy" * bool(row.copy)}">'
         f'<th scope="row">{name if named else name.replace(" ", "&nbsp;")}</th>'
@@ -386,7 +386,10 @@ def _html_row(row: Row, named: bool, wide: bool, here: Set[str]) -> str:
 
 
 def _prose(text: str) -> str:
-    """HTML of a text: norms are not broken over two lines, N_c and h^H get their indices."""
+    """HTML of a text: curly quotes and primes, norms on one line, indices for N_c and h^H."""
+    text = re.sub(r'"([^"]*)"', r"“\1”", text)
+    text = re.sub(r"(?<=\w)'(?=[a-z])", "’", text)
+    text = re.sub(r"(?<=\w)'", "′", text)
     unbroken = r'<span style="white-space:nowrap">\1</span>'
     html = re.sub(r"((?:\|[^|\s]+\||‖[^‖\s]+‖)²?)", unbroken, escape(text))
     for mark, tag in (("_", "sub"), (r"\^", "sup")):  # not in names like fan_conf
@@ -486,21 +489,23 @@ _STYLE = (
 .ledger-meaning { font-weight: normal; font-size: 0.82rem; }
 .ledger-verdict { border-radius: 0.6rem; padding: 0.1rem 0.5rem; white-space: nowrap; }
 .ledger-open { outline: 1px solid #8886; outline-offset: -1px; }
-.ledger-where { width: 11rem; }
 .ledger-counts .ledger-scroll td { text-align: right; }
 .ledger-line { display: flex; flex-wrap: wrap; align-items: center; margin: 0.25rem 0; }
 .ledger-line > span { flex: 0 0 10rem; }
 .ledger-bar { display: flex; flex: 1 0 10rem; height: 1.1rem; border: 1px solid #888; }
+.ledger-rows .ledger-scroll table,
+.ledger-rows .ledger-scroll :is(caption, thead, tbody) { display: block; min-width: 0; }
+.ledger-rows .ledger-scroll tr:not([hidden]) { display: grid; border-bottom: 1px solid #8886;
+  grid-template-columns: 7.5rem 1fr 8.5rem; padding-block: 0.3rem; }
+.ledger-rows .ledger-scroll :is(th, td) { border: 0; padding: 0.1rem 0.5rem; }
+.ledger-rows .ledger-scroll tr > :nth-child(4) { grid-column: 2 / -1; }
 @media (max-width: 575px) {
-  .ledger-rows .ledger-scroll table { min-width: 0; }
   .ledger-rows .ledger-scroll thead { display: none; }
-  .ledger-rows .ledger-scroll tbody { display: block; }
-  .ledger-rows .ledger-scroll tr:not([hidden]) { display: grid; grid-template-columns: 1fr auto;
-    column-gap: 0.5rem; border-bottom: 1px solid #8886; padding-block: 0.4rem; }
-  .ledger-rows .ledger-scroll :is(th, td) { border: 0; padding: 0.1rem 0; }
-  .ledger-rows .ledger-scroll td { grid-column: 1 / -1; }
-  .ledger-rows .ledger-scroll td:nth-of-type(2) { grid-area: 1 / 2; }
-  .ledger-rows .ledger-where { width: auto; }
+  .ledger-rows .ledger-scroll tr:not([hidden]) { grid-template-columns: 1fr auto;
+    column-gap: 0.5rem; padding-block: 0.4rem; }
+  .ledger-rows .ledger-scroll :is(th, td) { padding: 0.1rem 0; }
+  .ledger-rows .ledger-scroll tr > :nth-child(n + 2) { grid-column: 1 / -1; }
+  .ledger-rows .ledger-scroll tr > td:nth-of-type(2) { grid-area: 1 / 2; }
   .ledger-counts .ledger-scroll table { min-width: 0; }
   .ledger-counts .ledger-scroll :is(thead, tbody) { display: block; }
   .ledger-counts .ledger-scroll tr { display: grid; grid-template-columns: repeat(6, 1fr);

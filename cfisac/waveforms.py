@@ -135,7 +135,7 @@ class OFDM:
 
     @property
     def longest_delay(self) -> float:
-        """Largest delay that the model holds for: the CP, in s; ``inf`` if none is modelled."""
+        """Largest delay that the model holds for, the CP, in s; ``inf`` if none is modelled."""
         return self.cp_duration if self.cp_duration > 0 else np.inf
 
     @property
@@ -371,7 +371,7 @@ class OTFS:
 
     @property
     def longest_delay(self) -> float:
-        """Largest delay that the model holds for: the frame, in s, with a CP of that length."""
+        """Largest delay that the model holds for, the frame, in s, with a CP of that length."""
         return self.frame_duration
 
     def delay_doppler_covariance(self) -> Array:

@@ -206,6 +206,9 @@ def test_indices_of_symbols_are_set_and_names_are_not():
     assert "|a<sub>l</sub>|²" in html
     assert "t<sub>u</sub><sup>N</sup>" in html
     assert "h<sup>H</sup> over σ<sub>z</sub>², d<sup>−3.5</sup>; fan_conf" in html
+    note = """The user's channel, H_pq' too, in Theorem "A step"."""
+    html = ledger.table([ledger.Row("liu", "liu-1", "what", "proved", note)], "x").html
+    assert "The user’s channel, H<sub>pq</sub>′ too, in Theorem “A step”." in html
 
 
 def luminance(colour):
