@@ -525,7 +525,7 @@ print(cli.main(["run", "zhang-fig2", "--fidelity", "smoke", "--workers", "1"]))
     assert problem.startswith("root must be a checkout")
     assert rest == ["zhang-fig2: verified", "0", str(Path("results", "zhang-fig2.smoke.csv")), "0"]
     assert {path.name for path in (here / "results").iterdir()} == {
-        "zhang-fig2.smoke.csv", "zhang-fig2.smoke.json"
+        "zhang-fig2.smoke.csv", "zhang-fig2.smoke.json", "zhang-fig2.smoke.png"
     }  # fmt: skip
 
 

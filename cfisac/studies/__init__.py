@@ -12,16 +12,19 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 import cfisac
 from cfisac import montecarlo
+from cfisac.studies._show import first_rows, name_and_unit, picture
 from cfisac.studies._study import FIDELITIES, NEW_RESULTS, RESULTS, Row, Study, table_path
 from cfisac.studies._study import digest as _digest
 from cfisac.studies._verify import CHANCE, TOLERANCE, Verification, verify
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CHANCE",
@@ -33,7 +36,10 @@ __all__ = [
     "Study",
     "Verification",
     "all_studies",
+    "first_rows",
     "get",
+    "name_and_unit",
+    "picture",
     "run",
     "stored",
     "table_path",
@@ -57,7 +63,7 @@ def get(study_id: str) -> Study:
     return known[study_id]
 
 
-def stored(study_id: str, results: Path | None = None) -> pd.DataFrame:
+def stored(study_id: str, results: Path | None = None) -> "pd.DataFrame":
     """Return the stored table of paper fidelity.
 
     Parameters
@@ -76,6 +82,8 @@ def stored(study_id: str, results: Path | None = None) -> pd.DataFrame:
     path = table_path(get(study_id), "paper", results)
     if not path.exists():
         raise ValueError(f"study {study_id!r} has no stored table {path}; run it first")
+    import pandas as pd  # here, or every command would wait for it
+
     return pd.read_csv(path)
 
 
@@ -112,6 +120,8 @@ def run(
         If the study, fidelity, number of workers or scheduler is not there, or the same study is
         being run into the same folder.
     """
+    import pandas as pd
+
     study = get(study_id)
     if fidelity not in FIDELITIES:
         raise ValueError(f"fidelity must be one of {', '.join(FIDELITIES)}; got {fidelity!r}")

@@ -41,6 +41,10 @@ class Study:
         Parameters that the source leaves out, and what was assumed.
     known : callable, optional
         ``known(**cell)`` returns further columns that need no trial.
+    shows : str
+        The column that a plain picture shows; by default the first computed one that varies.
+    plot : callable, optional
+        ``plot(study, table, figure)`` draws the table for :func:`cfisac.studies.picture`.
     """
 
     id: str
@@ -52,6 +56,8 @@ class Study:
     seed: int
     assumptions: Mapping[str, str] = field(default_factory=dict)
     known: Callable[..., Mapping[str, float]] | None = None
+    shows: str = ""
+    plot: Callable[..., None] | None = None
 
     def row(self, index: int, n_trials: int, moments: Sequence[montecarlo.Moments]) -> Row:
         """One row of the table, from the moments of its batches (none if nothing is drawn)."""

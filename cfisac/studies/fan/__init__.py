@@ -166,6 +166,7 @@ FAN_CONF_FIG2 = Study(
         "a small step wherever a delay passes a whole sample",
     },
     known=peb_known,
+    shows="peb_exact_m",
 )
 
 
@@ -191,6 +192,7 @@ FAN_JOURNAL_FIG5 = Study(
         "standard error of a median": "half the distance of the quantiles 1/2 +- 1/(2 sqrt(n))",
     },
     known=aoa_known,
+    shows="peb_mean_m",
 )
 
 STUDIES: tuple[Study, ...] = (FAN_CONF_FIG2, FAN_JOURNAL_FIG5, FAN_JOURNAL_TABLE_5)
