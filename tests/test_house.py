@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,25 @@ def test_imports_go_down_the_house_and_never_up(path):
 
 def test_every_public_room_has_its_floor():
     assert {room(path) for path in MODULES if not room(path).startswith("_")} <= set(FLOORS)
+
+
+def test_the_package_lists_every_room_in_the_order_of_the_floors():
+    text = (PACKAGE / "__init__.py").read_text("utf-8").split("import sys")[0]
+    listed = re.findall(r"^``(\w+)``$", text, re.M)
+    rooms = {room(path) for path in MODULES if not room(path).startswith("_")}
+    assert listed == sorted(rooms - {"cli"}, key=FLOORS.index)
+    for path in MODULES:  # and what is inside limits, estimators, studies
+        inside = path.relative_to(PACKAGE).with_suffix("").parts
+        if len(inside) > 1 and not any(part.startswith("_") for part in inside[1:]):
+            assert f"``{inside[1]}``" in text, inside
+
+
+def test_the_package_itself_is_light():
+    code = (
+        "import sys, cfisac; print([n for n in sys.modules if n.startswith(('cfisac.', 'numpy'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_an_import_of_a_higher_floor_is_found():
