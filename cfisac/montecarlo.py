@@ -42,6 +42,12 @@ class Estimate:
     """A mean over draws, with its standard error and their number.
 
     ``format(estimate, ".2f")`` gives ``1.54 ± 0.03 (n = 32)``, for figures, prose and tables.
+
+    Examples
+    --------
+    >>> from cfisac.montecarlo import Estimate
+    >>> f'{Estimate(1.5379, 0.0312, 32):.2f}'
+    '1.54 ± 0.03 (n = 32)'
     """
 
     mean: float
@@ -73,6 +79,12 @@ def estimate(draws: ArrayLike) -> Estimate:
     ------
     ValueError
         If there are fewer than two draws or one is not finite.
+
+    Examples
+    --------
+    >>> from cfisac.montecarlo import estimate
+    >>> print(estimate([1.0, 2.0, 3.0, 4.0]))
+    2.5 ± 0.645 (n = 4)
     """
     values = _checks.finite("draws", draws).ravel()
     if values.size < 2:
@@ -164,6 +176,16 @@ def run(
     ValueError
         If an argument is out of range, the scheduler does not answer, or another run has the
         journal open.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> def trial(rng, mean):
+    ...     return {'square': rng.normal(mean) ** 2}
+    >>> for row in montecarlo.run(trial, [{'mean': 0}, {'mean': 3}], n_trials=2000, seed=1):
+    ...     print(f"{row['square']:.1f} ± {row['square_se']:.2f}")
+    1.0 ± 0.03
+    10.1 ± 0.14
     """
     _checks.count("n_trials", n_trials, least=2)
     chosen = list(range(len(cells))) if only is None else list(only)
@@ -208,6 +230,15 @@ def moments(
     ------
     ValueError
         As in :func:`run`.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> def trial(rng, mean):
+    ...     return {'x': rng.normal(mean)}
+    >>> found = montecarlo.moments(trial, [{'mean': 0}], 64, seed=1, tasks=[(0, 0), (0, 3)])
+    >>> list(found), list(found[0, 3])
+    ([(0, 0), (0, 3)], ['x'])
     """
     _checks.count("n_trials", n_trials, least=2)
     _checks.count("seed", seed, least=0)
@@ -237,7 +268,16 @@ def moments(
 
 
 def batches(n_trials: int) -> list[tuple[int, int]]:
-    """Split the trials of a cell into at most MAX_BATCHES runs, from their number alone."""
+    """Split the trials of a cell into at most MAX_BATCHES runs, from their number alone.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> montecarlo.batches(3)
+    [(0, 1), (1, 2), (2, 3)]
+    >>> len(montecarlo.batches(1000))
+    32
+    """
     edges = np.linspace(0, n_trials, min(n_trials, MAX_BATCHES) + 1).round().astype(int)
     return list(pairwise(edges.tolist()))
 
@@ -286,7 +326,14 @@ def _merge(
 
 
 def summary(n_trials: int, of_batches: Sequence[Moments]) -> dict[str, float]:
-    """Mean and standard error, ``name`` and ``name_se``, from the moments of all batches."""
+    """Mean and standard error, ``name`` and ``name_se``, from the moments of all batches.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> montecarlo.summary(2, [{'x': (1.0, 0.0)}, {'x': (3.0, 0.0)}])
+    {'x': 2.0, 'x_se': 1.0}
+    """
     merged: Moments = {}
     for (start, stop), batch in zip(batches(n_trials), of_batches, strict=True):
         for name, moment in batch.items():

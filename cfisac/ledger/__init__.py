@@ -52,6 +52,13 @@ def load(folder: Path | str | None = None) -> tuple[Row, ...]:
     ValueError
         If the folder or one of the files is absent, or an entry is not a mapping of the
         known keys to text; all such entries are named.
+
+    Examples
+    --------
+    >>> from cfisac import ledger
+    >>> row = next(row for row in ledger.load() if row.id == 'zhang-41')
+    >>> print(row.verdict, row.read)
+    proved limits/angle_gain
     """
     folder = FOLDER if folder is None else Path(folder)
     rows, wrong = [], []
@@ -79,6 +86,13 @@ def table(rows: Iterable[Row], caption: str) -> Rendered:
     rows : iterable of Row
     caption : str
         What the table shows, read out by screen readers too.
+
+    Examples
+    --------
+    >>> from cfisac import ledger
+    >>> rows = [row for row in ledger.load() if row.id == 'zhang-41']
+    >>> print(ledger.table(rows, 'One row').text.splitlines()[0])
+    One row
     """
     return _pages.table(tuple(rows), caption, FOLDER.parent, named=False)
 
@@ -87,6 +101,13 @@ def errata(rows: Iterable[Row]) -> Rendered:
     """The rows that need the reader's care: refuted, corrected, conditional, in this order.
 
     The caption counts them, and those of them that hang on our copy of the source.
+
+    Examples
+    --------
+    >>> from cfisac import ledger
+    >>> row = ledger.Row('liu', 'liu-1', 'what it says', 'refuted', note='why')
+    >>> print(ledger.errata([row]).text.splitlines()[0])
+    1 rows that are refuted, corrected or conditional; 0 of them hang on our copy
     """
     chosen = needing_care(rows)
     doubtful = sum(bool(row.copy) for row in chosen)
@@ -96,6 +117,15 @@ def errata(rows: Iterable[Row]) -> Rendered:
 
 
 def needing_care(rows: Iterable[Row]) -> list[Row]:
-    """The rows of the errata, worst first; within a verdict in the order of the sources."""
+    """The rows of the errata, worst first; within a verdict in the order of the sources.
+
+    Examples
+    --------
+    >>> from cfisac import ledger
+    >>> verdicts = ['proved', 'conditional', 'refuted']
+    >>> rows = [ledger.Row('liu', f'liu-{n}', '', verdicts[n]) for n in range(3)]
+    >>> [row.id for row in ledger.needing_care(rows)]
+    ['liu-2', 'liu-1']
+    """
     chosen = (row for row in rows if row.verdict in ERRATA)
     return sorted(chosen, key=lambda row: ERRATA.index(row.verdict))

@@ -4,6 +4,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from cfisac import _book
@@ -35,6 +36,13 @@ def problems(rows: Iterable[Row], root: Path | str | None = None) -> list[str]:
     ------
     ValueError
         If ``root`` is not given and the package was installed without a checkout.
+
+    Examples
+    --------
+    >>> from cfisac import ledger
+    >>> rows = [row for row in ledger.load() if row.id != 'zhang-41']
+    >>> print(ledger.problems(rows)[0])
+    zhang.yml: zhang-41: is missing
     """
     rows, root = tuple(rows), _book.checkout() if root is None else Path(root)
     found = _numbering(rows)
@@ -87,9 +95,15 @@ def _test_fault(check: str, root: Path) -> list[str]:
     path = root / file
     if not path.is_file():
         return [f"test file {file} is not there"]
-    if name not in _tests(ast.parse(path.read_text("utf-8")).body):
+    if name not in _tests_of(path.read_text("utf-8")):
         return [f"test {name or '(none named)'} is not in {file}"]
     return []
+
+
+@lru_cache(maxsize=64)
+def _tests_of(text: str) -> set[str]:
+    """Many rows name the same file."""
+    return _tests(ast.parse(text).body)
 
 
 def _tests(body: Sequence[ast.stmt]) -> set[str]:

@@ -15,7 +15,14 @@ from cfisac.ledger._style import COLOURS, COLUMNS, FILTER, STYLE
 
 @dataclass(frozen=True)
 class Rendered:
-    """Something for a notebook to show: HTML for the reader, plain text for the comparison."""
+    """Something for a notebook to show: HTML for the reader, plain text for the comparison.
+
+    Examples
+    --------
+    >>> from cfisac.ledger import Rendered
+    >>> Rendered('<b>1</b>', '1').text
+    '1'
+    """
 
     html: str
     text: str
@@ -25,7 +32,14 @@ class Rendered:
 
 
 def scoreboard(rows: Iterable[Row]) -> Rendered:
-    """How many rows of each source have each verdict: bars, a table, and what the words mean."""
+    """How many rows of each source have each verdict: bars, a table, and what the words mean.
+
+    Examples
+    --------
+    >>> from cfisac import ledger
+    >>> print(ledger.scoreboard(ledger.load()).text.splitlines()[0])
+    Rows of the ledger by source and verdict
+    """
     rows = tuple(rows)
     counts = {source: Counter(r.verdict for r in rows if r.source == source) for source in TITLES}
     columns = [*((TITLES[s], f"{s}.html", counts[s]) for s in TITLES),

@@ -50,6 +50,13 @@ class Row:
 
     ``copy`` says what the conversion of the source to text may have lost or changed, where the
     verdict, or a part of the note, would be another if it had.
+
+    Examples
+    --------
+    >>> from cfisac.ledger import Row
+    >>> row = Row('zhang', 'zhang-41', 'closed-form bound', 'proved')
+    >>> row.kind, row.name
+    ('equation', '(41)')
     """
 
     source: str

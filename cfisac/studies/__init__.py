@@ -48,7 +48,14 @@ __all__ = [
 
 
 def all_studies() -> dict[str, Study]:
-    """Every declared study by its id."""
+    """Every declared study by its id.
+
+    Examples
+    --------
+    >>> from cfisac import studies
+    >>> list(studies.all_studies())[:2]
+    ['zhang-fig2', 'zhang-fig3']
+    """
     from cfisac.studies import commit, fan, liu, maps, zhang
 
     modules = (zhang, fan, liu, commit, maps)
@@ -56,7 +63,14 @@ def all_studies() -> dict[str, Study]:
 
 
 def get(study_id: str) -> Study:
-    """Return the study of that id; ``ValueError`` names the known ones."""
+    """Return the study of that id; ``ValueError`` names the known ones.
+
+    Examples
+    --------
+    >>> from cfisac import studies
+    >>> studies.get('zhang-fig2').source
+    'zhang'
+    """
     known = all_studies()
     if study_id not in known:
         raise ValueError(f"study must be one of {', '.join(known)}; got {study_id!r}")
@@ -78,6 +92,15 @@ def stored(study_id: str, results: Path | None = None) -> "pd.DataFrame":
     ------
     ValueError
         If the study is unknown or has no stored table in the folder ``results``.
+
+    Examples
+    --------
+    >>> from cfisac import studies
+    >>> table = studies.stored('fan_journal-table5')[['waveform', 'prelog']]
+    >>> print(table.round(3).to_string(index=False))
+    waveform  prelog
+        OFDM   0.500
+        OTFS   0.992
     """
     path = table_path(get(study_id), "paper", results)
     if not path.exists():
@@ -119,6 +142,15 @@ def run(
     ValueError
         If the study, fidelity, number of workers or scheduler is not there, or the same study is
         being run into the same folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from cfisac import studies
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(studies.run('fan_journal-table5', 'smoke', results=Path(folder)).name)
+    fan_journal-table5.smoke.csv
     """
     import pandas as pd
 

@@ -82,8 +82,8 @@ def first_rows(table: "pd.DataFrame", n_rows: int = 6) -> str:
     --------
     >>> from cfisac import studies
     >>> print(studies.first_rows(studies.stored("zhang-fig2"), 2))
-    n antennas  n pilots    mean angle crlb
-                                       rad²
+    n antennas  n pilots   mean angle crlb
+                                      rad²
              4         4  0.008654 ± 5e-06
              4         8   0.00433 ± 2e-06
     (18 more rows)
@@ -136,6 +136,17 @@ def picture(study: Study, table: "pd.DataFrame", path: Path) -> Path:
     -------
     Path
         The same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from cfisac import studies
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, 'table.png')
+    ...     study = studies.get('zhang-fig2')
+    ...     print(studies.picture(study, studies.stored(study.id), path).name)
+    table.png
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure

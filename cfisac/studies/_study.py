@@ -45,6 +45,15 @@ class Study:
         The column that a plain picture shows; by default the first computed one that varies.
     plot : callable, optional
         ``plot(study, table, figure)`` draws the table for :func:`cfisac.studies.picture`.
+
+    Examples
+    --------
+    >>> from cfisac import studies
+    >>> study = studies.get('zhang-fig2')
+    >>> study.title
+    'Mean angle CRLB against pilots and antennas (Fig. 2)'
+    >>> study.cells[0], study.n_trials['smoke']
+    ({'n_antennas': 4, 'n_pilots': 4}, 4)
     """
 
     id: str
@@ -69,7 +78,14 @@ class Study:
 
 
 def table_path(study: Study, fidelity: str, results: Path | None = None) -> Path:
-    """Return where a table goes; only paper fidelity gets the plain name."""
+    """Return where a table goes; only paper fidelity gets the plain name.
+
+    Examples
+    --------
+    >>> from cfisac import studies
+    >>> studies.table_path(studies.get('zhang-fig2'), 'smoke').name
+    'zhang-fig2.smoke.csv'
+    """
     name = f"{study.id}.csv" if fidelity == "paper" else f"{study.id}.{fidelity}.csv"
     return (RESULTS if results is None else results) / name
 

@@ -31,6 +31,14 @@ class Verification:
         Rows and batches of trials that were computed anew.
     largest : float
         Largest relative difference of a number computed anew.
+
+    Examples
+    --------
+    >>> from cfisac.studies import Verification
+    >>> found = Verification()
+    >>> found.compare('row 1: peb_m', old=1.0, new=1.1, error=0.01)
+    >>> print(found.problems[0])
+    row 1: peb_m is 1.0, computed 1.1, off by -0.1 (9.09%), 10 standard errors: changed result
     """
 
     problems: list[str] = field(default_factory=list)
@@ -95,6 +103,14 @@ def verify(
     ------
     ValueError
         If a number is out of range.
+
+    Examples
+    --------
+    >>> from cfisac import studies
+    >>> path = studies.table_path(studies.get('fan_journal-table5'), 'paper')
+    >>> found = studies.verify(path, n_rows=None)
+    >>> found.problems, found.n_rows
+    ([], 2)
     """
     for name, number in (("rows", n_rows), ("batches", n_batches)):
         if number is not None:

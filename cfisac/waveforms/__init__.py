@@ -42,6 +42,15 @@ def refuse_late(waveform: OFDM | OTFS, name: str, delay: Array) -> None:
     ------
     ValueError
         If one is longer than ``waveform.longest_delay``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cfisac.waveforms import OFDM, refuse_late
+    >>> refuse_late(OFDM(8, 4, 60e3, cp_duration=1e-6), 'position', np.array([2e-6]))
+    Traceback (most recent call last):
+        ...
+    ValueError: position must be so near that no path exceeds the cyclic prefix of ...
     """
     limit = waveform.longest_delay
     if np.any(delay > limit * (1 + WHOLE)):

@@ -21,6 +21,12 @@ class FlatSpectrum:
     ------
     ValueError
         If ``bandwidth`` is not one number in that range.
+
+    Examples
+    --------
+    >>> from cfisac.waveforms import FlatSpectrum
+    >>> print(f'{FlatSpectrum(100e6).delay_variance:.3g}')  # (rad/s)^2
+    3.29e+16
     """
 
     bandwidth: float

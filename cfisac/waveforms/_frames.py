@@ -23,6 +23,13 @@ class SignalFactors(NamedTuple):
     ``R10 = <Psi, d Psi / d tau>``, ``R11 = <d Psi / d tau, d Psi / d nu>``,
     ``R20 = |d Psi / d tau|^2`` and so on, summed over all entries; ``R00 = |Psi|^2 = MN``.
     Seconds are the unit, so R20 is in s^-2 and R02 in s^2.
+
+    Examples
+    --------
+    >>> from cfisac.waveforms import OTFS
+    >>> sums = OTFS(4, 2, 15e3).signal_factors(0.0)
+    >>> print(sums.R00, f'{abs(sums.R10):.3g}')
+    8.0 1.13e+06
     """
 
     R00: Any

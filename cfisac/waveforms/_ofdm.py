@@ -50,6 +50,21 @@ class OFDM(Frame):
     Doppler shift causes inside a symbol; it is small as long as ``|nu|`` is far below ``Delta f``.
     A common phase ``exp(-j 2 pi nu tau)`` and the mean turn inside a symbol are left to the gain of
     the path; put them back before adding paths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cfisac.waveforms import OFDM
+    >>> frame = OFDM(n_subcarriers=8, n_symbols=4, subcarrier_spacing=60e3, cp_duration=4 / 480e3)
+    >>> print(f'{frame.bandwidth:g} Hz, {frame.frame_duration:.3g} s, {frame.prelog():.3f}')
+    480000 Hz, 0.0001 s, 0.667
+    >>> grid = np.ones((4, 8))
+    >>> np.allclose(frame.demodulate(frame.modulate(grid)), grid)
+    True
+    >>> frame.apply(grid, delay=1e-6, doppler=100.0).shape
+    (4, 8)
+    >>> print([f'{v:.3g}' for v in np.diag(frame.delay_doppler_covariance())])  # s^-2, s^2
+    ['7.46e+11', '3.08e-08']
     """
 
     cp_duration: float = 0.0

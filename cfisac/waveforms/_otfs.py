@@ -56,6 +56,21 @@ class OTFS(Frame):
     receiver samples at the rate ``M Delta f`` and takes the sums (6) over those samples. A delay
     within 1e-9 of a whole number of samples counts as that number. A Doppler shift may turn by at
     most 1e6 within the frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cfisac.waveforms import OTFS
+    >>> frame = OTFS(n_subcarriers=8, n_symbols=4, subcarrier_spacing=60e3)
+    >>> grid = np.zeros((4, 8))
+    >>> grid[0, 0] = 1  # one symbol, delayed by three bins and shifted by one
+    >>> late, shift = 3 * frame.sample_period, 1 / frame.frame_duration
+    >>> received = frame.apply(grid, late, shift)
+    >>> [int(k) for k in np.unravel_index(np.argmax(abs(received)), received.shape)]
+    [1, 3]
+    >>> samples = frame.channel(frame.modulate(grid, 4), late, shift, 4)
+    >>> np.allclose(frame.demodulate(samples, 4), received)
+    True
     """
 
     symbol_duration: float | None = None
