@@ -1,4 +1,7 @@
-"""What nbval executes is what the book shows, and what nbval does not compare is compared here."""
+"""What nbval executes is what the book shows, and what nbval does not compare is compared here.
+
+Failures are listed in the order of the house (tools/floors.py).
+"""
 
 import functools
 import importlib.util
@@ -16,11 +19,15 @@ NOTEBOOKS = ROOT / "tests" / "notebooks"
 
 
 @functools.cache
-def _book():
-    spec = importlib.util.spec_from_file_location("tools_book", ROOT / "tools" / "book.py")
+def _tool(name):
+    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / "tools" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _book():
+    return _tool("book")
 
 
 def _is_cell(item):
@@ -33,6 +40,14 @@ def pytest_addoption(parser):
         action="store_true",
         help="put the outputs of each chapter that passes into jupyter-cache, for the book",
     )
+
+
+def pytest_sessionfinish(session):
+    """List failures lowest floor first, whichever worker met them when."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    for kind in ("error", "failed"):
+        found = reporter.stats.get(kind, []) if reporter else []
+        found.sort(key=lambda report: _tool("floors").floor(report.nodeid))
 
 
 def pytest_collection_modifyitems(items):

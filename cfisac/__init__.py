@@ -2,20 +2,36 @@
 
 Five sources, one signal model, one theorem: every path is a complex gain times a receive, a
 transmit and a waveform factor in complex Gaussian noise, and with the gain unknown the Fisher
-information is twice the SNR times the covariance of each factor. The modules follow the book:
+information is twice the SNR times the covariance of each factor.
 
-``arrays``, ``fisher``
-    The signal model and its information.
+The rooms, lowest first: each imports from those before it, and ``import cfisac`` loads none.
+
+``arrays``
+    Where the antennas are: steering vectors and their spread.
+``waveforms``
+    OFDM, OTFS and a flat spectrum: modems, operators, delay-Doppler covariances.
+``geometry``
+    Delays, angles and Doppler shifts of positions and velocities, with exact gradients.
+``propagation``
+    How much of a signal arrives: path loss, radar equation, scattering, noise.
+``scenarios``
+    Scenes of your own, and those of the sources from their parameter tables.
+``fisher``
+    Information of Gaussian signals, nuisance parameters, position error bounds.
 ``limits``
-    The published bounds, as functions of arrays.
+    The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
+    ``cooperative``.
 ``estimators``
-    Algorithms that meet the bounds, or show where they cannot be met.
-``studies``, ``montecarlo``
-    The published figures as declared, seeded, resumable experiments (``cfisac list``).
-``ledger``
-    What each source claims, and what became of each claim.
+    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
+``montecarlo``
+    Seeded, resumable, parallel trials.
 ``plotting``
     The house style and interactive figures.
+``studies``
+    The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
+    ``maps``; a terminal calls them with ``cfisac list | run | verify``.
+``ledger``
+    What each source claims, and what became of each claim.
 """
 
 import sys

@@ -1,11 +1,16 @@
 """Argument checks shared by the public functions: they name the argument and what is allowed."""
 
+import functools
+import warnings
 from collections.abc import Callable
 from numbers import Number
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _UNIT = 1e-9  # how far a length may be from one
 _MOST = 2**53  # beyond it floating-point numbers skip whole ones
@@ -125,3 +130,56 @@ def must_broadcast(**leading: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(
             f"{', '.join(first)} and {last} must broadcast over their leading axes, got {shapes}"
         ) from error
+
+
+def renamed(**old: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let keywords go by their old names for one release, with a ``DeprecationWarning``.
+
+    Parameters
+    ----------
+    **old : str
+        ``old=new`` for each: after ``@renamed(snr="sample_snr")``, ``f(snr=3)`` warns and calls
+        ``f(sample_snr=3)``.
+
+    Raises
+    ------
+    ValueError
+        When the function is called with a keyword by both names.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for before, now in old.items():
+                if before not in kwargs:
+                    continue
+                if now in kwargs:
+                    raise ValueError(f"{now} must be given once, not as {before} too")
+                _warn(f"{function.__qualname__}: {before} is now called {now}")
+                kwargs[now] = kwargs.pop(before)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def old_name(name: str, function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function under its old name for one release: each call warns and says the new one.
+
+    ``peb = old_name("peb", position_error_bound)``, or for a property of a class
+    ``snr = property(old_name("snr", _sample_snr))``.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        _warn(f"{name} is now called {function.__qualname__}")
+        return function(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"Old name of :func:`{function.__name__}`; it goes with the next release."
+    return call
+
+
+def _warn(text: str) -> None:
+    warnings.warn(f"{text}; the old name goes with the next release", DeprecationWarning, 3)

@@ -55,6 +55,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import pandas as pd
+
     path = studies.run(
         options.study,
         options.fidelity,
@@ -65,7 +67,10 @@ def _run(options: argparse.Namespace) -> int:
     )
     for name, value in studies.get(options.study).assumptions.items():
         print(f"assumed {name}: {value}", file=sys.stderr)
-    print(path)
+    table = pd.read_csv(path)
+    drawn = studies.picture(studies.get(options.study), table, path.with_suffix(".png"))
+    print(f"\n{studies.first_rows(table)}\n\npicture: {drawn}", file=sys.stderr)
+    print(path)  # alone on the standard output, for scripts
     return 0
 
 

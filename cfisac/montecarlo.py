@@ -12,16 +12,14 @@ import hashlib
 import inspect
 import json
 import math
-import shutil
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -29,14 +27,12 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from cfisac import _checks
-
-if sys.platform != "win32":
-    import fcntl
+from cfisac import _checks, _journal
 
 Cell = Mapping[str, Any]
 Trial = Callable[..., Mapping[str, float]]
-Moments = dict[str, tuple[float, float]]  # name: mean, sum of squared deviations
+Moments = _journal.Moments  # name: mean, sum of squared deviations
+_Journal = _journal.Journal
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,12 @@ class Estimate:
     """A mean over draws, with its standard error and their number.
 
     ``format(estimate, ".2f")`` gives ``1.54 ± 0.03 (n = 32)``, for figures, prose and tables.
+
+    Examples
+    --------
+    >>> from cfisac.montecarlo import Estimate
+    >>> f'{Estimate(1.5379, 0.0312, 32):.2f}'
+    '1.54 ± 0.03 (n = 32)'
     """
 
     mean: float
@@ -75,6 +77,12 @@ def estimate(draws: ArrayLike) -> Estimate:
     ------
     ValueError
         If there are fewer than two draws or one is not finite.
+
+    Examples
+    --------
+    >>> from cfisac.montecarlo import estimate
+    >>> print(estimate([1.0, 2.0, 3.0, 4.0]))
+    2.5 ± 0.645 (n = 4)
     """
     values = _checks.finite("draws", draws).ravel()
     if values.size < 2:
@@ -168,6 +176,16 @@ def run(
     ValueError
         If an argument is out of range, the scheduler does not answer, or another run has the
         journal open.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> def trial(rng, mean):
+    ...     return {'square': rng.normal(mean) ** 2}
+    >>> for row in montecarlo.run(trial, [{'mean': 0}, {'mean': 3}], n_trials=2000, seed=1):
+    ...     print(f"{row['square']:.1f} ± {row['square_se']:.2f}")
+    1.0 ± 0.03
+    10.1 ± 0.14
     """
     _checks.count("n_trials", n_trials, least=2)
     chosen = list(range(len(cells))) if only is None else list(only)
@@ -212,6 +230,15 @@ def moments(
     ------
     ValueError
         As in :func:`run`.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> def trial(rng, mean):
+    ...     return {'x': rng.normal(mean)}
+    >>> found = montecarlo.moments(trial, [{'mean': 0}], 64, seed=1, tasks=[(0, 0), (0, 3)])
+    >>> list(found), list(found[0, 3])
+    ([(0, 0), (0, 3)], ['x'])
     """
     _checks.count("n_trials", n_trials, least=2)
     _checks.count("seed", seed, least=0)
@@ -241,7 +268,16 @@ def moments(
 
 
 def batches(n_trials: int) -> list[tuple[int, int]]:
-    """Split the trials of a cell into at most MAX_BATCHES runs, from their number alone."""
+    """Split the trials of a cell into at most MAX_BATCHES runs, from their number alone.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> montecarlo.batches(3)
+    [(0, 1), (1, 2), (2, 3)]
+    >>> len(montecarlo.batches(1000))
+    32
+    """
     edges = np.linspace(0, n_trials, min(n_trials, MAX_BATCHES) + 1).round().astype(int)
     return list(pairwise(edges.tolist()))
 
@@ -292,7 +328,14 @@ def _merge(
 
 
 def summary(n_trials: int, of_batches: Sequence[Moments]) -> dict[str, float]:
-    """Mean and standard error, ``name`` and ``name_se``, from the moments of all batches."""
+    """Mean and standard error, ``name`` and ``name_se``, from the moments of all batches.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> montecarlo.summary(2, [{'x': (1.0, 0.0)}, {'x': (3.0, 0.0)}])
+    {'x': 2.0, 'x_se': 1.0}
+    """
     merged: Moments = {}
     for (start, stop), batch in zip(batches(n_trials), of_batches, strict=True):
         for name, moment in batch.items():
@@ -355,83 +398,3 @@ def _fingerprint(trial: Trial, cells: Sequence[Cell], n_trials: int, seed: int) 
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-class _Journal:
-    """Finished batches, in memory and, when there is a path, line by line on disk."""
-
-    def __init__(
-        self, path: Path | None, experiment: str, n_cells: int, batches: Sequence[tuple[int, int]]
-    ) -> None:
-        self.path, self.experiment, self.n_cells, self.batches = path, experiment, n_cells, batches
-        self.done: dict[tuple[int, tuple[int, int]], Moments] = {}
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> "_Journal":
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b")
-            try:
-                self._lock(self._file, self.path)
-                self._take_over(self._file, self.path)
-            except BaseException:
-                self._file.close()
-                raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, cell: int, batch: tuple[int, int], moments: Moments) -> None:
-        self.done[cell, batch] = moments
-        self._write({"cell": cell, "batch": batch, "moments": moments})
-
-    def _write(self, line: Mapping[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(line).encode() + b"\n")
-            self._file.flush()
-
-    @staticmethod
-    def _lock(file: BinaryIO, path: Path) -> None:
-        """Keep a second run out; the system frees the lock when this one ends, however it ends."""
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ValueError(f"journal {path} is in use by another run") from error
-
-    def _take_over(self, file: BinaryIO, path: Path) -> None:
-        """Take the batches of an earlier run over, and cut off what is not a whole line."""
-        file.seek(0)
-        lines = file.readlines()
-        whole = [line for line in lines if line.endswith(b"\n")]
-        if whole and not self._is_ours(whole[0]):
-            aside = path.with_name(path.name + ".old")
-            shutil.copyfile(path, aside)
-            text = f"{path.name} is of another experiment or other code: set aside as {aside.name}"
-            warnings.warn(text, stacklevel=4)
-            whole = []
-        length = len(whole[0]) if whole else 0
-        for line in whole[1:]:
-            try:
-                self._read(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                break  # damaged: it and what follows is run again
-            length += len(line)
-        file.truncate(length)
-        if not whole:
-            self._write({"experiment": self.experiment})
-
-    def _is_ours(self, line: bytes) -> bool:
-        try:
-            return bool(json.loads(line)["experiment"] == self.experiment)
-        except (ValueError, KeyError, TypeError):
-            return False
-
-    def _read(self, entry: Mapping[str, Any]) -> None:
-        cell, batch = int(entry["cell"]), (entry["batch"][0], entry["batch"][1])
-        moments = {str(name): (float(a), float(b)) for name, (a, b) in entry["moments"].items()}
-        if not moments or batch not in self.batches or not 0 <= cell < self.n_cells:
-            raise ValueError
-        self.done[cell, batch] = moments

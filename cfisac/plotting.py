@@ -77,6 +77,15 @@ def style() -> None:
     """Apply the house style to matplotlib: colours, thin grid, readable sizes, crisp vectors.
 
     Inside a notebook, figures become SVG with ids that are the same in every run.
+
+    Examples
+    --------
+    >>> import matplotlib as mpl
+    >>> from cfisac import plotting
+    >>> with mpl.rc_context():
+    ...     plotting.style()
+    ...     print(mpl.rcParams['axes.grid'])
+    True
     """
     mpl.rcParams.update(
         {
@@ -141,6 +150,15 @@ class Interactive:
     ValueError
         If `name` is not such an id, if `summary` or `alt` is empty, or if several sliders have a
         combination without a frame.
+
+    Examples
+    --------
+    >>> import plotly.graph_objects as go
+    >>> from cfisac import plotting
+    >>> figure = go.Figure(go.Scatter(x=[0, 1], y=[0.3, 0.1]))
+    >>> shown = plotting.Interactive(figure, "bound", "0.3 m, then 0.1 m", alt="A falling line.")
+    >>> shown.summary  # what a reader without scripts gets; the last line of a cell draws it
+    '0.3 m, then 0.1 m'
     """
 
     def __init__(self, figure: "go.Figure", name: str, summary: str, alt: str) -> None:
@@ -208,6 +226,15 @@ def sliders(
     ------
     ValueError
         If there is no slider, a slider has no step, or `active` names a step that is not there.
+
+    Examples
+    --------
+    >>> from cfisac import plotting
+    >>> made = plotting.sliders({'antennas ': ['4', '8'], 'pilots ': ['1', '2']}, active=[1, 0])
+    >>> [slider['active'] for slider in made]
+    [1, 0]
+    >>> made[0]['steps'][0]['args'][0]  # the frame that it shows
+    ['4|1']
     """
     if not choices or not all(choices.values()):
         raise ValueError("choices must have at least one slider, and each at least one step")

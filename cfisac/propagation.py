@@ -24,17 +24,38 @@ _NEGLIGIBLE = 9.0  # deviations after which a Gaussian weight is below 1e-17
 
 
 def decibel(ratio: ArrayLike) -> Array:
-    """``10 log10(ratio)`` of a positive power ratio, dB; ``ValueError`` if it is not positive."""
+    """``10 log10(ratio)`` of a positive power ratio, dB; ``ValueError`` if it is not positive.
+
+    Examples
+    --------
+    >>> from cfisac.propagation import decibel
+    >>> print(decibel([1, 10, 2]).round(2))
+    [ 0.   10.    3.01]
+    """
     return 10 * np.log10(_checks.positive("ratio", ratio))
 
 
 def from_decibel(level: ArrayLike) -> Array:
-    """Power ratio of a level in dB, ``10^(level / 10)``; ``ValueError`` outside +-3000 dB."""
+    """Power ratio of a level in dB, ``10^(level / 10)``; ``ValueError`` outside +-3000 dB.
+
+    Examples
+    --------
+    >>> from cfisac.propagation import from_decibel
+    >>> print(from_decibel([0, 10, 3]).round(2))
+    [ 1. 10.  2.]
+    """
     return 10 ** (_between("level", level, _LEVELS) / 10)
 
 
 def from_dbm(level: ArrayLike) -> Array:
-    """Power in watts of a level in dBm (decibels above a milliwatt)."""
+    """Power in watts of a level in dBm (decibels above a milliwatt).
+
+    Examples
+    --------
+    >>> from cfisac.propagation import from_dbm
+    >>> print(f'{from_dbm(30):.3g} W')
+    1 W
+    """
     return 1e-3 * from_decibel(level)
 
 
@@ -63,6 +84,12 @@ def noise_power(
     ------
     ValueError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> from cfisac.propagation import decibel, noise_power
+    >>> print(f'{decibel(noise_power(20e6, noise_figure_db=9)):.1f} dBW')
+    -122.0 dBW
     """
     density = BOLTZMANN * _checks.positive("temperature", temperature)
     figure = from_decibel(_checks.non_negative("noise_figure_db", noise_figure_db))
@@ -111,6 +138,12 @@ def urban_microcell_path_loss(
     ValueError
         If an argument other than ``ap_height`` lies outside the range in which the report states
         the model. The model is not stretched: below 10 m of distance it says nothing.
+
+    Examples
+    --------
+    >>> from cfisac.propagation import urban_microcell_path_loss
+    >>> print(urban_microcell_path_loss([50.0, 200.0], 3.5e9).round(1))  # dB
+    [ 94.2 115.2]
     """
     flat = _between("distance", distance, DISTANCES)
     carrier = _between("carrier_frequency", carrier_frequency, CARRIERS)
@@ -162,6 +195,13 @@ def radar_gain(
     ------
     ValueError
         If an argument is not positive.
+
+    Examples
+    --------
+    >>> from cfisac.propagation import decibel, radar_gain
+    >>> gain = radar_gain(100.0, 50.0, wavelength=0.1)
+    >>> print(f'{decibel(gain):.1f} dB for 1 m^2')
+    -127.0 dB for 1 m^2
     """
     amplitude = _checks.positive("wavelength", wavelength) / (
         _checks.positive("transmit_distance", transmit_distance)
@@ -200,6 +240,14 @@ def swerling_one(
     ------
     ValueError
         If ``mean_rcs`` is negative or not finite, or does not broadcast to ``size``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cfisac.propagation import swerling_one
+    >>> draws = swerling_one(np.random.default_rng(1), mean_rcs=2.0, size=100_000)
+    >>> print(f'{np.mean(abs(draws) ** 2):.1f}')
+    2.0
     """
     mean_rcs = _checks.non_negative("mean_rcs", mean_rcs)
     shape = mean_rcs.shape if size is None else tuple(np.atleast_1d(_checks.count("size", size, 0)))
@@ -244,6 +292,16 @@ def local_scattering_covariance(
     ------
     ValueError
         If an argument is not finite or out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cfisac.propagation import local_scattering_covariance
+    >>> matrix = local_scattering_covariance(4, angle=0.3, spread=0.1)
+    >>> matrix.shape, round(np.trace(matrix).real)
+    ((4, 4), 4)
+    >>> print(abs(matrix[0]).round(2))  # neighbours fade alike
+    [1.   0.96 0.84 0.67]
     """
     from scipy import special  # imported late: nothing else here needs it
 
@@ -294,6 +352,15 @@ def mmse_estimate_covariance(
     ------
     ValueError
         If an argument is not finite or out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cfisac.propagation import mmse_estimate_covariance
+    >>> known = mmse_estimate_covariance(np.diag([4.0, 1.0]), pilot_energy=1.0, noise_variance=1.0)
+    >>> print(known.real.round(2))
+    [[3.2 0. ]
+     [0.  0.5]]
     """
     matrix = _checks.finite("covariance", covariance, complex)
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:

@@ -26,6 +26,19 @@ def test_run_prints_the_path_and_the_assumptions(capsys, tmp_path):
     assert "assumed path loss" in printed.err
 
 
+def test_run_ends_with_the_first_rows_and_a_picture(capsys, tmp_path):
+    """On the other stream: what a script reads is the path alone."""
+    command = ["run", "fan_journal-table5", "--fidelity", "smoke", "--workers", "1"]
+    assert cli.main([*command, "--results", str(tmp_path)]) == 0
+    picture = tmp_path / "fan_journal-table5.smoke.png"
+    *_, names, units, ofdm, otfs, more, blank, last = capsys.readouterr().err.splitlines()
+    assert names.split()[0] == "waveform"
+    assert "rad²/s²" in units
+    assert (ofdm.split()[0], otfs.split()[0]) == ("OFDM", "OTFS")
+    assert (more, blank, last) == ("(2 more columns)", "", f"picture: {picture}")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_verify_passes_for_a_stored_result(capsys):
     assert cli.main(["verify", "zhang-fig2", "--rows", "1", "--workers", "1"]) == 0
     found = re.fullmatch(

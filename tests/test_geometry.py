@@ -1,6 +1,7 @@
 """Delays, angles and Doppler shifts: SymPy identities, finite differences, invariances, limits."""
 
 import numpy as np
+import oracle
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -67,18 +68,6 @@ class Scene:
     def toa_aoa(self, state=None):
         state = self.state if state is None else np.asarray(state)
         return geometry.toa_aoa(state[..., None, :2], self.receivers)
-
-
-def differences(function, at, step=1e-3, orders=(4 / 5, -1 / 5, 4 / 105, -1 / 280)):
-    """Central differences of eighth order, one column for each entry of ``at``."""
-    columns = []
-    for unit in np.eye(len(at)):
-        pairs = [
-            weight * (function(at + k * step * unit) - function(at - k * step * unit))
-            for k, weight in enumerate(orders, 1)
-        ]
-        columns.append(sum(pairs) / step)
-    return np.stack(columns, axis=-1)
 
 
 def assert_close(actual, expected, scale, tolerance=1e-9):
@@ -353,7 +342,7 @@ def test_bistatic_jacobian_is_that_of_its_parameters(scene):
     speed = np.linalg.norm(scene.velocity)
     size = np.stack([np.pi * reach, np.pi * reach, 0 * reach + 1 / speed_of_light,
                      wave * speed * reach], axis=-1)  # fmt: skip
-    dense = differences(lambda state: scene.bistatic(state)[0], scene.state)
+    dense = oracle.derivatives(lambda state: scene.bistatic(state)[0], scene.state, 1e-3)
     assert_close(jacobian[..., :2], dense[..., :2], size[..., None], 1e-6)
     size[..., 3] = wave
     assert_close(jacobian[..., 2:], dense[..., 2:], size[..., None], 1e-6)
@@ -368,7 +357,7 @@ def test_monostatic_jacobian_is_that_of_its_parameters(scene):
     wave, speed = CARRIER / speed_of_light, np.linalg.norm(scene.velocity)
     size = np.stack([0 * distance + 1 / speed_of_light, 1 / distance, wave * speed / distance],
                     axis=-1)  # fmt: skip
-    dense = differences(lambda state: scene.monostatic(state)[0], scene.state)
+    dense = oracle.derivatives(lambda state: scene.monostatic(state)[0], scene.state, 1e-3)
     assert_close(jacobian[..., :2], dense[..., :2], size[..., None], 1e-6)
     size[..., 2] = wave
     assert_close(jacobian[..., 2:], dense[..., 2:], size[..., None], 1e-6)
@@ -386,7 +375,7 @@ def test_toa_aoa_jacobian_is_that_of_its_parameters(scene):
         return parameters
 
     np.testing.assert_allclose(
-        np.linalg.norm(jacobian - differences(unwrapped, scene.position), axis=-1)
+        np.linalg.norm(jacobian - oracle.derivatives(unwrapped, scene.position, 1e-3), axis=-1)
         / np.linalg.norm(jacobian, axis=-1),
         0,
         atol=1e-6,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfisac import ledger
+from cfisac.ledger import _style
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -219,7 +220,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize("verdict", ledger.VERDICTS)
 def test_verdicts_can_be_read_in_light_and_dark_mode(verdict):
-    back, ink, dark, pale, _ = ledger._COLOURS[verdict]
+    back, ink, dark, pale, _ = _style.COLOURS[verdict]
     for pair in ((back, ink), (dark, pale)):
         low, high = sorted(luminance(colour) for colour in pair)
         assert (high + 0.05) / (low + 0.05) >= 7

@@ -162,13 +162,60 @@ def test_the_package_tested_is_the_one_of_this_checkout():
 
 
 def test_local_links_of_the_documents_lead_somewhere():
-    for name in ("README.md", "CONTRIBUTING.md"):
-        for target in re.findall(r"\]\(([^):#]+)\)", (ROOT / name).read_text()):
-            assert (ROOT / target).exists(), f"{name}: {target}"
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    assert len(documents) >= 7
+    for document in documents:
+        for target in re.findall(r"\]\(([^):#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_the_reference_page_names_every_module():
-    listed = set(re.findall(r"automodule:: (\S+)", (ROOT / "book" / "api.md").read_text()))
+def test_every_decision_is_listed_and_says_what_would_change_it():
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\((\w+\.md)\)", (folder / "README.md").read_text())
+    assert sorted(listed) == sorted(p.name for p in folder.glob("*.md") if p.name != "README.md")
+    for name in listed:
+        text = (folder / name).read_text()
+        for part in ("Decided", "Why", "What it costs", "What would change our mind"):
+            assert f"**{part}.**" in text, f"{name}: {part}"
+        assert len(text.split()) < 400, f"{name}: more than a page"
+
+
+def test_the_version_has_its_place_in_the_changes():
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert PROJECT["version"] in [heading.split()[0] for heading in headings]
+
+
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
+def test_issue_forms_are_forms(form):
+    """What GitHub refuses without a word: a form without a name, a field without a label."""
+    content = yaml.safe_load(form.read_text())
+    if form.stem == "config":
+        assert content.keys() == {"blank_issues_enabled"}
+        return
+    assert {"name", "description", "body"} <= content.keys()
+    ids = [field["id"] for field in content["body"]]
+    assert len(ids) == len(set(ids))
+    for field in content["body"]:
+        assert field["type"] in ("input", "textarea", "dropdown")
+        assert field["attributes"]["label"]
+        assert ("options" in field["attributes"]) == (field["type"] == "dropdown")
+
+
+def test_there_is_a_form_for_a_wrong_equation_that_asks_for_a_counterexample():
+    (form,) = (path for path in FORMS if path.stem == "wrong_equation")
+    fields = {field["id"]: field for field in yaml.safe_load(form.read_text())["body"]}
+    for name in ("row", "counterexample"):
+        assert fields[name]["validations"]["required"]
+
+
+def test_the_reference_names_every_module_once():
+    pages = "".join(path.read_text() for path in sorted((ROOT / "book" / "api").glob("*.md")))
+    named = re.findall(r"automodule:: (\S+)", pages)
+    listed = set(named)
+    assert len(listed) == len(named)
     modules = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in (ROOT / "cfisac").rglob("*.py")
@@ -525,7 +572,7 @@ print(cli.main(["run", "zhang-fig2", "--fidelity", "smoke", "--workers", "1"]))
     assert problem.startswith("root must be a checkout")
     assert rest == ["zhang-fig2: verified", "0", str(Path("results", "zhang-fig2.smoke.csv")), "0"]
     assert {path.name for path in (here / "results").iterdir()} == {
-        "zhang-fig2.smoke.csv", "zhang-fig2.smoke.json"
+        "zhang-fig2.smoke.csv", "zhang-fig2.smoke.json", "zhang-fig2.smoke.png"
     }  # fmt: skip
 
 

@@ -28,6 +28,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import floors
+
 import book
 
 PYTHON = [sys.executable, "-m"]
@@ -172,6 +174,7 @@ def pytest(name: str, *arguments: str, kernel: Kernel | None = None) -> Result:
         for case in suite.iter("testcase")
         if case.find("failure") is not None or case.find("error") is not None
     ]
+    differences.sort(key=floors.floor)  # the first is the one to look at
     if code and not bad:  # nothing collected, interrupted, or a broken conftest
         bad += 1
         total += 1

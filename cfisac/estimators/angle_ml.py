@@ -47,6 +47,17 @@ def estimate(
     ValueError
         If the arrays are not finite, do not match each other or the array, all pilots of a
         snapshot are zero, or the spacing exceeds 0.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cfisac.arrays import UniformLinearArray
+    >>> from cfisac.estimators import angle_ml
+    >>> array, pilots = UniformLinearArray(8), np.ones(4)
+    >>> observations = 0.5j * np.outer(array.steering(0.3), pilots)  # no noise
+    >>> gain, phi = angle_ml.estimate(observations, pilots, array)
+    >>> print(f'{abs(gain):.3f} {phi:.3f}')
+    0.500 0.300
     """
     observations = _checks.finite("observations", observations, complex)
     pilots = _checks.finite("pilots", pilots, complex)
@@ -91,6 +102,15 @@ def estimate_from_channel(
     The climb starts at the highest of 4 L bins. Far below the threshold, where noise raises
     several peaks alike, the highest bin can belong to a peak a few per cent lower than the best,
     and on a peak that noise has flattened four steps may end beside the top.
+
+    Examples
+    --------
+    >>> from cfisac.arrays import UniformLinearArray
+    >>> from cfisac.estimators import angle_ml
+    >>> array = UniformLinearArray(8)
+    >>> gain, phi = angle_ml.estimate_from_channel(2 * array.steering(-0.4), array)
+    >>> print(f'{abs(gain):.3f} {phi:.3f}')
+    2.000 -0.400
     """
     channel = _checks.finite("channel", channel, complex)
     if channel.ndim < 1 or channel.shape[-1] != array.n_antennas:
@@ -127,6 +147,12 @@ def angle_error_in_sine(estimate: ArrayLike, phi: ArrayLike) -> Array:
     -------
     (...)
         In [-1, 1).
+
+    Examples
+    --------
+    >>> from cfisac.estimators import angle_ml
+    >>> print(f'{angle_ml.angle_error_in_sine(0.32, 0.30):.4f}')
+    0.0190
     """
     difference = np.sin(_checks.finite("estimate", estimate)) - np.sin(_checks.finite("phi", phi))
     return (difference + 1) % 2 - 1
@@ -159,6 +185,12 @@ def outlier_probability(snr: ArrayLike, n_antennas: int) -> Array:
     ------
     ValueError
         If ``snr`` is negative or not finite, or ``n_antennas`` is not a whole number >= 1.
+
+    Examples
+    --------
+    >>> from cfisac.estimators import angle_ml
+    >>> print(angle_ml.outlier_probability([1.0, 10.0, 30.0], 8).round(4))
+    [0.6657 0.0178 0.    ]
     """
     from scipy.special import i0e  # imported late: it takes as long as all the rest
 
@@ -198,6 +230,14 @@ def predicted_mse(snr: ArrayLike, array: UniformLinearArray) -> Array:
     ------
     ValueError
         If ``snr`` is not positive, L < 2, or the spacing is not 0.5.
+
+    Examples
+    --------
+    >>> from cfisac.arrays import UniformLinearArray
+    >>> from cfisac.estimators import angle_ml
+    >>> mse = angle_ml.predicted_mse([1.0, 10.0, 100.0], UniformLinearArray(8))
+    >>> print([f'{each:.2g}' for each in mse])  # guesses, a few outliers, the bound
+    ['0.23', '0.0069', '9.6e-05']
     """
     snr = _checks.positive("snr", snr)
     if array.n_antennas < 2 or array.spacing != 0.5:

@@ -175,6 +175,7 @@ STUDIES = (
         title="Position error bound at the centre of a square with 16 access points (Example)",
         trial=None,
         known=example_known,
+        shows="peb_m",
         cells=[
             {"side_m": side, "reading": reading}
             for reading in READINGS

@@ -7,6 +7,7 @@ prints is kept, the rest is said in the assumptions. In all five the gains are u
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from cfisac.arrays import UniformLinearArray
 from cfisac.limits import angle_gain, cooperative, multistatic, toa_aoa
 from cfisac.studies import Study
 from cfisac.waveforms import OFDM
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
 
@@ -167,6 +172,24 @@ def _points(deployment: str) -> list[dict[str, object]]:
     ]
 
 
+def plot_maps(study: Study, table: "pd.DataFrame", figure: "Figure") -> None:
+    """Draw one map per deployment, on one logarithmic scale of colours."""
+    from matplotlib.colors import LogNorm
+
+    finite = table["peb_m"][np.isfinite(table["peb_m"])]
+    scale = LogNorm(*np.quantile(finite, [0.01, 0.99]))
+    every = figure.subplots(2, 3).ravel()
+    for axes, deployment in zip(every, SQUARES, strict=False):
+        part = table[table["deployment"] == deployment]
+        grid = part.pivot(index="y_m", columns="x_m", values="peb_m")
+        drawn = axes.pcolormesh(grid.columns, grid.index, grid, norm=scale, cmap="viridis")
+        axes.set(xlabel="x (m)", ylabel="y (m)", aspect="equal")
+        axes.set_title(deployment, fontsize=10)
+        axes.grid(visible=False)
+    every[-1].set_axis_off()
+    figure.colorbar(drawn, ax=every, label="position error bound (m)")
+
+
 STUDIES = (
     Study(
         id="peb-maps",
@@ -174,6 +197,7 @@ STUDIES = (
         title="Position error bound over deployments after each source",
         trial=None,
         known=peb_at,
+        plot=plot_maps,
         cells=[cell for deployment in SQUARES for cell in _points(deployment)],
         n_trials={"smoke": 1, "book": 1, "paper": 1},
         seed=5,

@@ -1,6 +1,7 @@
 """zhang Theorem 2: SymPy identities, brute force, limits, Monte Carlo, bad input."""
 
 import numpy as np
+import oracle
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -71,24 +72,13 @@ class Scene:
 
 
 def derivative(function, theta, scale=1.0):
-    """Central differences of eighth order; ``scale`` is the fastest phase rate of the function."""
-    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-    step = 0.05 / max(scale, 1.0)
-    columns = []
-    for unit in np.eye(len(theta)):
-        pairs = [
-            weight * (function(theta + k * step * unit) - function(theta - k * step * unit))
-            for k, weight in weights.items()
-        ]
-        columns.append(sum(pairs) / step)
-    return np.stack(columns, axis=-1)
+    """``scale`` is the fastest phase rate of the function."""
+    return oracle.derivatives(function, theta, 0.05 / max(scale, 1.0))
 
 
-def assert_matrices_close(actual, expected, rtol=1e-9):
-    """Equal entry by entry, relative to the unit-diagonal scale that makes units irrelevant."""
-    scale = np.sqrt(np.diagonal(expected, axis1=-2, axis2=-1))
-    outer = scale[..., :, None] * scale[..., None, :]
-    np.testing.assert_allclose(actual / outer, expected / outer, rtol=0, atol=rtol)
+def assert_matrices_close(actual, expected):
+    names = "Re gain", "Im gain", "phi"
+    oracle.assert_matrices_close(actual, expected, 1e-9, names)
 
 
 def symbolic():

@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
+import oracle
 import pytest
 import sympy as sp
 from hypothesis import assume, given, settings
@@ -107,29 +108,12 @@ class Scene:
         per_speed = 2 * np.pi * 2 * CARRIER / c * frame.frame_duration
         rates = np.tile([per_metre, per_metre, per_speed, per_speed], self.n_targets)
         rates = np.concatenate([rates, np.ones(2 * self.n_targets * self.n_aps)])
-        return fisher.gaussian_fim(derivative(self.tensor, self.truth, rates), 1.0)
-
-
-def derivative(function, theta, rates):
-    """Central differences of eighth order; ``rates`` are the phase rates by each parameter."""
-    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-    columns = []
-    for unit, rate in zip(np.eye(len(theta)), rates, strict=True):
-        step = 0.05 / rate
-        pairs = [
-            weight * (function(theta + k * step * unit) - function(theta - k * step * unit))
-            for k, weight in weights.items()
-        ]
-        columns.append(sum(pairs) / step)
-    return np.stack(columns, axis=-1)
+        return fisher.gaussian_fim(oracle.derivatives(self.tensor, self.truth, 0.05 / rates), 1.0)
 
 
 def assert_close(actual, expected, size=None, tolerance=1e-7):
-    """Equal entry by entry, in units in which the diagonal of ``size`` is one."""
-    scale = np.sqrt(np.diagonal(expected if size is None else size, axis1=-2, axis2=-1))
-    scale = np.where(scale > 0, scale, 1.0)
-    outer = scale[..., :, None] * scale[..., None, :]
-    np.testing.assert_allclose(actual / outer, expected / outer, rtol=0, atol=tolerance)
+    names = "x", "y", "v_x", "v_y"
+    oracle.assert_matrices_close(actual, expected, tolerance, names, size)
 
 
 def is_more(larger, smaller):
@@ -343,7 +327,7 @@ def test_access_points_give_diagonal_blocks(seed):
         return (gains[:, None] * np.exp(2j * np.pi * turns).reshape(n_aps, -1)).ravel()
 
     theta = rng.uniform(0, 1, 3 * n_aps)
-    slopes = derivative(network, theta, np.full(3 * n_aps, 10 * np.pi))
+    slopes = oracle.derivatives(network, theta, 0.05 / (10 * np.pi))
     fim = fisher.gaussian_fim(slopes, 1.0).reshape(n_aps, 3, n_aps, 3)
     index = np.array(sizes)
     one = np.outer(index + 1, index + 1) / 4

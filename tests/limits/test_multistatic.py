@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import oracle
 import pytest
 import sympy as sp
 from hypothesis import Phase, given, settings
@@ -22,25 +23,10 @@ SMALL_FRAMES = [OTFS(3, 2, 1e6), OFDM(3, 2, 1e6, 2e-6)]
 WAVEFORMS = [OTFS(4, 3, 8e6), OTFS(3, 1, 8e6), OFDM(4, 3, 8e6, 2e-6), OFDM(3, 4, 8e6, 2e-6)]
 
 
-def derivative(function, theta, step):
-    """Central differences of eighth order, one step per parameter; derivatives on the last axis."""
-    weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-    columns = []
-    for unit in np.diag(step):
-        pairs = [
-            weight * (function(theta + k * unit) - function(theta - k * unit))
-            for k, weight in weights.items()
-        ]
-        columns.append(sum(pairs) / unit.sum())
-    return np.stack(columns, axis=-1)
-
-
 def assert_matrices_close(actual, expected, rtol=1e-6):
-    """Equal entry by entry, relative to the unit-diagonal scale that makes units irrelevant."""
-    scale = np.sqrt(np.diagonal(expected, axis1=-2, axis2=-1))
-    scale = np.where(scale > 0, scale, 1.0)
-    outer = scale[..., :, None] * scale[..., None, :]
-    np.testing.assert_allclose(actual / outer, expected / outer, rtol=0, atol=rtol)
+    two, four = ("x", "y"), ("omega_r", "omega_t", "tau", "nu")
+    names = four if np.shape(expected)[-1] == len(four) else two
+    oracle.assert_matrices_close(actual, expected, rtol, names)
 
 
 def covariance(rng, n, rank):
@@ -108,7 +94,7 @@ class Path:
         def signal(theta):
             return path_signal(theta, square_root, operator, self.n_receive)
 
-        return fisher.gaussian_fim(derivative(signal, self.theta, self.step), self.noise_variance)
+        return oracle.dense_fim(signal, self.theta, self.noise_variance, self.step)
 
 
 PATHS = st.builds(
@@ -194,7 +180,7 @@ class Small:
         theta = np.concatenate([self.scene.targets.ravel(), parts])
         size = self.scene.targets.size
         step = np.concatenate([np.full(size, 0.05), np.full(parts.size, np.abs(parts).max())])
-        jacobian = derivative(self.signals, theta, step)
+        jacobian = oracle.derivatives(self.signals, theta, step)
         return fisher.equivalent_fim(fisher.gaussian_fim(jacobian, self.scene.noise_variance), size)
 
     def in_step(self):
@@ -481,7 +467,7 @@ def test_given_symbols_scatter_around_the_mean_over_symbols():
     def geometric(theta):
         return signals(theta).reshape(n_frames, -1)
 
-    jacobian = derivative(geometric, path.theta[:4], path.step[:4])
+    jacobian = oracle.derivatives(geometric, path.theta[:4], path.step[:4])
     here = signals(path.theta[:4]).reshape(n_frames, -1) / gain
     jacobian = np.concatenate([jacobian, here[..., None], 1j * here[..., None]], axis=-1)
     fims = fisher.gaussian_fim(jacobian, path.noise_variance)
@@ -785,7 +771,7 @@ def test_path_efim_is_the_schur_complement_for_every_symbol_duration(duration, l
         return (np.exp(1j * turn) / np.sqrt(m)).ravel()
 
     step = np.array([1e-3 / frame.bandwidth, 1e-3 / frame.frame_duration])
-    slopes = derivative(samples, np.array([delay, doppler]), step)
+    slopes = oracle.derivatives(samples, np.array([delay, doppler]), step)
     here = samples([delay, doppler])
     gain, power = 0.6 - 0.3j, 2.0
     jacobian = np.concatenate([gain * slopes, here[:, None], 1j * here[:, None]], axis=1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import oracle
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -54,13 +55,7 @@ class Network:
 
     def fim(self):
         """Fisher information of (23) by central differences of the signal."""
-        return gaussian_fim(self.signal, self.theta, self.noise_variance)
-
-
-def gaussian_fim(signal, theta, noise_variance, step=1e-5):
-    slopes = [signal(theta + e) - signal(theta - e) for e in step * np.eye(len(theta))]
-    jacobian = np.stack(slopes, axis=1) / (2 * step)
-    return 2 / noise_variance * np.real(jacobian.conj().T @ jacobian)
+        return oracle.dense_fim(self.signal, self.theta, self.noise_variance, 1e-5, order=2)
 
 
 def inverse(fim):
@@ -191,7 +186,8 @@ def test_information_on_different_angles_adds_up_to_that_on_the_position(seed, n
         return network.signal(np.column_stack([gains, bearing(theta[:2])]).ravel())
 
     gains = np.column_stack([network.gain.real, network.gain.imag])
-    fim = gaussian_fim(signal, np.concatenate([np.zeros(2), gains.ravel()]), network.noise_variance)
+    place = np.concatenate([np.zeros(2), gains.ravel()])
+    fim = oracle.dense_fim(signal, place, network.noise_variance, 1e-5, order=2)
     coupling = fim[:2, 2:]
     left = fim[:2, :2] - coupling @ np.linalg.solve(fim[2:, 2:], coupling.T)
 
@@ -226,7 +222,7 @@ def test_fim_is_the_sum_over_access_points_and_slots_of_padded_blocks(seed):
         def one(theta, ap=ap, slot=slot):
             return network.signal(theta).reshape(samples)[ap, slot]
 
-        fim = gaussian_fim(one, network.theta, network.noise_variance)
+        fim = oracle.dense_fim(one, network.theta, network.noise_variance, 1e-5, order=2)
         own = np.zeros(3 * network.n_aps, dtype=bool)
         own[3 * ap : 3 * ap + 3] = True
         assert not fim[~own].any()

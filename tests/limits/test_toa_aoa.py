@@ -1,6 +1,7 @@
 """Delays and angles (commit): SymPy identities, brute force, limits, Monte Carlo, bad input."""
 
 import numpy as np
+import oracle
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -60,16 +61,7 @@ class Scene:
     def dense(self):
         """FIM of (x, y, clock, gains) by finite differences of eighth order."""
         theta = np.concatenate([self.position, [0.0], self.gains.view(float)])
-        steps = np.array([1e-2, 1e-2, 1e-2, *[1e-2] * (2 * self.n_aps)])
-        weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
-        columns = []
-        for unit, step in zip(np.eye(len(theta)), steps, strict=True):
-            pairs = [
-                w * (self.signal(theta + k * step * unit) - self.signal(theta - k * step * unit))
-                for k, w in weights.items()
-            ]
-            columns.append(sum(pairs) / step)
-        return fisher.gaussian_fim(np.stack(columns, axis=-1), self.noise_variance)
+        return oracle.dense_fim(self.signal, theta, self.noise_variance, 1e-2)
 
     def efim(self, clock_variance=0.0):
         """Dense Schur complement over the gains, and over a clock with this variance (s^2)."""
@@ -376,9 +368,8 @@ def test_independent_sensors_give_the_same_sum():
         bearing = np.arctan2(offset[:, 1], offset[:, 0])
         return np.concatenate([delay / np.sqrt(by_delay), bearing / np.sqrt(by_angle)])
 
-    step = 1e-4
-    slopes = [(measured(user + e) - measured(user - e)) / (2 * step) for e in step * np.eye(2)]
-    expected = np.array(slopes) @ np.array(slopes).T
+    slopes = oracle.derivatives(measured, user, 1e-4, order=2)
+    expected = slopes.T @ slopes
     assert_close(toa_aoa.position_efim(user, aps, by_delay, by_angle), expected, 1e-6)
     for m, ap in enumerate(aps):  # a delay sees only along, an angle only across
         unit = (user - ap) / np.linalg.norm(user - ap)
