@@ -6,9 +6,13 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cfisac
+from cfisac.limits import cooperative, multistatic
+from cfisac.scenarios import fan_scene
+from cfisac.waveforms import OFDM
 
 TEXT = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text("utf-8")
 SECTION = TEXT.split("## The dictionary of names")[1].split("\n## ")[0]
@@ -24,12 +28,6 @@ QUANTITIES = (
     "arrays", "waveforms", "geometry", "propagation", "scenarios", "fisher", "paths", "tables",
     "limits", "estimators", "designs",
 )  # fmt: skip
-# Still called otherwise: what is renamed leaves these lists.
-OTHER_NAMES_OF_THE_PEB = {
-    "cfisac.limits.multistatic.peb",
-    "cfisac.limits.cooperative.position_bound",
-}
-PER_SAMPLE_CALLED_SNR = {"cfisac.limits.cooperative.state_efim"}
 
 
 def public(module):
@@ -80,7 +78,7 @@ def test_every_parameter_is_in_the_dictionary():
 
 def test_the_dictionary_speaks_of_nothing_else():
     used = set().union(*map(parameters, FUNCTIONS.values()))
-    assert DICTIONARY.keys() - used <= {"sample_snr"}  # used once state_efim has been renamed
+    assert used >= DICTIONARY.keys()
     assert used >= PLAIN
     assert not PLAIN & DICTIONARY.keys()
 
@@ -99,7 +97,34 @@ def test_the_position_error_bound_has_one_name():
         for name in FUNCTIONS
         if room(name) in QUANTITIES and re.search(r"\.(peb\w*|position_bound|\w+_peb)$", name)
     }
-    assert other == OTHER_NAMES_OF_THE_PEB
+    assert other == {name for name in FUNCTIONS if is_old(name)} - {
+        "cfisac.limits.cooperative.velocity_bound"
+    }
+
+
+def is_old(name):
+    return (inspect.getdoc(FUNCTIONS[name]) or "").startswith("Old name of")
+
+
+def test_old_names_warn_and_give_the_same():
+    efim = np.diag([4.0, 4.0, 1.0, 1.0])
+    for before, now in (
+        (cooperative.position_bound, cooperative.position_error_bound),
+        (cooperative.velocity_bound, cooperative.velocity_error_bound),
+    ):
+        with pytest.warns(DeprecationWarning, match=f"is now called {now.__name__}"):
+            assert before(efim) == now(efim)
+    scene = fan_scene(np.random.default_rng(0), 6, 1, 1)
+    with pytest.warns(DeprecationWarning, match="peb is now called position_error_bound"):
+        np.testing.assert_array_equal(
+            multistatic.peb(scene, 1.0), multistatic.position_error_bound(scene, 1.0)
+        )
+    frame, places = OFDM(4, 4, 1e6), ([0.0, 0.0], [1.0, 2.0], [[30.0, 0.0], [0.0, 30.0]], 4)
+    with pytest.warns(DeprecationWarning, match="snr is now called sample_snr"):
+        old = cooperative.state_efim(*places, snr=1.0, waveform=frame, carrier_frequency=1e9)
+    np.testing.assert_array_equal(
+        old, cooperative.state_efim(*places, 1.0, frame, carrier_frequency=1e9)
+    )
 
 
 def described(function, parameter):
@@ -111,7 +136,7 @@ def described(function, parameter):
 def test_snr_counts_all_samples_and_sample_snr_one():
     one = re.compile(r"per (sample|antenna)|of one sample")
     per_sample = {n for n, f in FUNCTIONS.items() if one.search(described(f, "snr"))}
-    assert per_sample == PER_SAMPLE_CALLED_SNR
+    assert per_sample == set()
     assert all(
         one.search(described(f, "sample_snr"))
         for n, f in FUNCTIONS.items()

@@ -545,7 +545,7 @@ def test_near_echoes_never_have_a_small_bound_for_a_huge_one(seed):
     def bound(apart):
         places = np.array([[20.0, 30.0], [20.0, 30.0] + apart * way])
         efim = cooperative.joint_efim(places, np.zeros((2, 2)), aps, 2, amplitudes, frame, 1e10)
-        return cooperative.position_bound(efim).max()
+        return cooperative.position_error_bound(efim).max()
 
     law = bound(1e-2) * 1e-2
     assert np.isfinite(law)

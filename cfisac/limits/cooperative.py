@@ -25,12 +25,13 @@ from cfisac.waveforms import OFDM, OTFS
 Array = NDArray[np.float64]
 
 
+@_checks.renamed(snr="sample_snr")
 def state_efim(
     position: ArrayLike,
     velocity: ArrayLike,
     aps: ArrayLike,
     n_antennas: ArrayLike,
-    snr: ArrayLike,
+    sample_snr: ArrayLike,
     waveform: OFDM | OTFS,
     carrier_frequency: float,
     spacing: float = 0.5,
@@ -38,7 +39,7 @@ def state_efim(
 ) -> Array:
     """Information on the state of one target, the gains of all APs being unknown.
 
-    The repaired form of liu (6) and (14): with ``SNR_l = snr_l N_A N_c N_s`` and the Jacobian
+    The repaired form of liu (6) and (14): with ``SNR_l = sample_snr_l N_A N_c N_s`` and the Jacobian
     ``J_l`` of :func:`cfisac.geometry.monostatic`::
 
         F = sum_l 2 SNR_l J_l^T W_l J_l,
@@ -56,7 +57,7 @@ def state_efim(
         The APs (m).
     n_antennas : (..., L) or scalar int
         N_A >= 1 of each AP. One antenna tells nothing about the angle.
-    snr : (..., L) or scalar float
+    sample_snr : (..., L) or scalar float
         ``|a_l|^2 / sigma^2 >= 0`` per sample: per antenna, subcarrier and symbol. Zero is an AP
         that hears nothing. A :class:`cfisac.scenarios.MonostaticScene` has it as ``snr.T``.
     waveform : OFDM or OTFS
@@ -73,7 +74,8 @@ def state_efim(
     -------
     (..., 4, 4)
         Equivalent FIM over (x, y, v_x, v_y), in the inverse squares of m and m/s. For the bounds
-        see :func:`position_bound`, :func:`velocity_bound` and :func:`cfisac.fisher.crlb`.
+        see :func:`position_error_bound`, :func:`velocity_error_bound` and
+        :func:`cfisac.fisher.crlb`.
 
     Raises
     ------
@@ -83,16 +85,17 @@ def state_efim(
         AP too far away is left out by an SNR of zero.
     """
     return paths(
-        position, velocity, aps, n_antennas, snr, waveform, carrier_frequency, spacing, axes
+        position, velocity, aps, n_antennas, sample_snr, waveform, carrier_frequency, spacing, axes
     ).information(-1)
 
 
+@_checks.renamed(snr="sample_snr")
 def paths(
     position: ArrayLike,
     velocity: ArrayLike,
     aps: ArrayLike,
     n_antennas: ArrayLike,
-    snr: ArrayLike,
+    sample_snr: ArrayLike,
     waveform: OFDM | OTFS,
     carrier_frequency: float,
     spacing: float = 0.5,
@@ -114,14 +117,14 @@ def paths(
         As :func:`state_efim`.
     """
     n_antennas, spacing = _arrays(n_antennas, spacing)
-    snr = _checks.non_negative("snr", snr)
+    snr = _checks.non_negative("sample_snr", sample_snr)
     if not isinstance(waveform, OFDM | OTFS):
         raise ValueError(f"waveform must be OFDM or OTFS, got {waveform!r}")
     here, speed, there, along, carrier = _places(
         "position", position, "velocity", velocity, aps, carrier_frequency, axes
     )
     seen = geometry.sight(here, there, speed, along, names=("position", "aps"))
-    _checks.must_broadcast(aps=seen.distance.shape, n_antennas=n_antennas.shape, snr=snr.shape)
+    _checks.must_broadcast(aps=seen.distance.shape, n_antennas=n_antennas.shape, sample_snr=snr.shape)
     delay = 2 * seen.distance / speed_of_light
     waveforms.refuse_late(waveform, "position", np.where(snr > 0, delay, 0.0))
     variance = (n_antennas.astype(float) ** 2 - 1) / 12
@@ -168,7 +171,7 @@ def joint_efim(
         N_A >= 1 of each AP.
     amplitudes : (..., U, L) complex
         ``a_l / sigma`` of each echo per sample, with its phase in the middle of the antennas,
-        subcarriers and symbols. ``|amplitude|^2`` is the ``snr`` of :func:`state_efim`. The
+        subcarriers and symbols. ``|amplitude|^2`` is the ``sample_snr`` of :func:`state_efim`. The
         phases matter where echoes overlap.
     waveform : OFDM
         With the pilots removed, as in liu (55).
@@ -231,7 +234,7 @@ def joint_efim(
     )
 
 
-def position_bound(efim: ArrayLike) -> Array:
+def position_error_bound(efim: ArrayLike) -> Array:
     """Bound on the error of the position (m), the velocity being unknown.
 
     Parameters
@@ -253,13 +256,17 @@ def position_bound(efim: ArrayLike) -> Array:
     return _root_sum(efim, slice(0, 2))
 
 
-def velocity_bound(efim: ArrayLike) -> Array:
+def velocity_error_bound(efim: ArrayLike) -> Array:
     """Bound on the error of the velocity (m/s), the position being unknown.
 
-    Takes, returns and raises the same as :func:`position_bound`, for v_x and v_y. The velocity
-    cannot be identified from one symbol, nor when all APs see the target along the same line.
+    Takes, returns and raises the same as :func:`position_error_bound`, for v_x and v_y. The
+    velocity cannot be identified from one symbol, nor when all APs see the target along the same line.
     """
     return _root_sum(efim, slice(2, 4))
+
+
+position_bound = _checks.old_name("position_bound", position_error_bound)
+velocity_bound = _checks.old_name("velocity_bound", velocity_error_bound)
 
 
 def _root_sum(efim: ArrayLike, part: slice) -> Array:

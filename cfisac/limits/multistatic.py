@@ -339,7 +339,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     return coupled.paths(scene, power, _gains(scene, gains), *_parameters(scene))
 
 
-def peb(
+def position_error_bound(
     scene: MultistaticScene,
     power: ArrayLike,
     bound: Literal["exact", "approximate", "joint"] = "exact",
@@ -368,6 +368,9 @@ def peb(
         raise ValueError("gains must be given for the joint bound, which depends on their phases")
     variance = np.diagonal(fisher.crlb(joint_efim(scene, power, gains)))
     return np.sqrt(variance.reshape(-1, 2).sum(axis=1))
+
+
+peb = _checks.old_name("peb", position_error_bound)
 
 
 # -------------------------------------------------------------------------------------- maps

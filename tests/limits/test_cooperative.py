@@ -55,7 +55,7 @@ class Scene:
         """The function under test, for the first target alone."""
         scene = {
             "position": self.positions[0], "velocity": self.velocities[0], "aps": self.aps,
-            "n_antennas": self.n_antennas, "snr": self.snr[0], "waveform": self.waveform,
+            "n_antennas": self.n_antennas, "sample_snr": self.snr[0], "waveform": self.waveform,
             "carrier_frequency": CARRIER, "spacing": self.spacing, "axes": self.axes,
         }  # fmt: skip
         return cooperative.state_efim(**scene | changes)
@@ -265,10 +265,13 @@ def test_bounds_are_roots_of_sums_in_the_dense_inverse():
     joint = scene.joint_efim()
     expected = np.sqrt([[inverse[i] + inverse[i + 1] for i in (0, 4)],
                         [inverse[i] + inverse[i + 1] for i in (2, 6)]])  # fmt: skip
-    np.testing.assert_allclose(cooperative.position_bound(joint), expected[0], rtol=1e-5)
-    np.testing.assert_allclose(cooperative.velocity_bound(joint), expected[1], rtol=1e-5)
+    np.testing.assert_allclose(cooperative.position_error_bound(joint), expected[0], rtol=1e-5)
+    np.testing.assert_allclose(cooperative.velocity_error_bound(joint), expected[1], rtol=1e-5)
     variance = np.diag(np.linalg.inv(scene.efim()))
-    for bound, part in ((cooperative.position_bound, [0, 1]), (cooperative.velocity_bound, [2, 3])):
+    for bound, part in (
+        (cooperative.position_error_bound, [0, 1]),
+        (cooperative.velocity_error_bound, [2, 3]),
+    ):
         assert bound(scene.efim()) == pytest.approx(np.sqrt(variance[part].sum()), rel=1e-6)
 
 
@@ -359,7 +362,7 @@ def test_moving_turning_and_relabelling_change_nothing_else(seed):
     both = np.kron(np.eye(2), turn)
     assert_close(both.T @ turned @ both, efim, tolerance=1e-9)
     order = rng.permutation(scene.n_aps)
-    mixed = {"aps": scene.aps[order], "snr": scene.snr[0, order], "axes": scene.axes[order]}
+    mixed = {"aps": scene.aps[order], "sample_snr": scene.snr[0, order], "axes": scene.axes[order]}
     assert_close(scene.efim(**mixed, n_antennas=scene.n_antennas[order]), efim, tolerance=1e-12)
 
 
@@ -371,14 +374,14 @@ def test_the_default_arrays_lie_along_y_and_see_a_quarter_turn():
 
     def bound(change):
         scene = p @ change, v @ change, aps @ change, 4, 1.0, frame, CARRIER
-        return cooperative.position_bound(cooperative.state_efim(*scene))
+        return cooperative.position_error_bound(cooperative.state_efim(*scene))
 
     straight = bound(np.eye(2))
     for same in (-np.eye(2), np.diag([-1, 1]), np.diag([1, -1])):
         assert bound(same) == pytest.approx(straight, rel=1e-12)
     assert abs(bound(np.array([[0, 1], [-1, 0]])) / straight - 1) > 0.01
     explicit = cooperative.state_efim(p, v, aps, 4, 1.0, frame, CARRIER, axes=[[0, -1]] * 3)
-    assert cooperative.position_bound(explicit) == pytest.approx(straight, rel=1e-12)
+    assert cooperative.position_error_bound(explicit) == pytest.approx(straight, rel=1e-12)
 
 
 @QUICK
@@ -398,7 +401,7 @@ def test_units(seed, factor):
     )  # fmt: skip
     unit = np.array([factor, factor, 1, 1])
     assert_close(stretched * np.outer(unit, unit), efim, tolerance=1e-9)
-    assert_close(scene.efim(snr=factor * scene.snr[0]), factor * efim, tolerance=1e-12)
+    assert_close(scene.efim(sample_snr=factor * scene.snr[0]), factor * efim, tolerance=1e-12)
     assert v.shape == (2,)
 
 
@@ -409,7 +412,7 @@ def test_information_adds_over_access_points_and_more_never_hurts(seed):
     efim, frame = scene.efim(), scene.waveform
     single = [
         scene.efim(
-            aps=scene.aps[[ap]], snr=scene.snr[0, [ap]],
+            aps=scene.aps[[ap]], sample_snr=scene.snr[0, [ap]],
             axes=scene.axes[ap], n_antennas=scene.n_antennas[ap],
         )
         for ap in range(4)
@@ -419,15 +422,15 @@ def test_information_adds_over_access_points_and_more_never_hurts(seed):
         "antennas": scene.efim(n_antennas=scene.n_antennas + 1),
         "subcarriers": scene.efim(waveform=replace(frame, n_subcarriers=frame.n_subcarriers + 1)),
         "symbols": scene.efim(waveform=replace(frame, n_symbols=frame.n_symbols + 1)),
-        "snr": scene.efim(snr=1.1 * scene.snr[0]),
+        "snr": scene.efim(sample_snr=1.1 * scene.snr[0]),
         "spacing": scene.efim(spacing=1.1 * scene.spacing),
     }
     fewer = [efim - each for each in single]
-    base = cooperative.position_bound(efim), cooperative.velocity_bound(efim)
+    base = cooperative.position_error_bound(efim), cooperative.velocity_error_bound(efim)
     for each in more.values():
         assert is_more(each, efim)
-        assert cooperative.position_bound(each) <= base[0] * (1 + 1e-9)
-        assert cooperative.velocity_bound(each) <= base[1] * (1 + 1e-9)
+        assert cooperative.position_error_bound(each) <= base[0] * (1 + 1e-9)
+        assert cooperative.velocity_error_bound(each) <= base[1] * (1 + 1e-9)
     for each in fewer:
         assert is_more(efim, each)
 
@@ -454,7 +457,7 @@ def test_joint_efim_falls_into_blocks_for_targets_far_apart_and_in_no_order():
     joint = cooperative.joint_efim(positions, velocities, aps, 16, amplitudes, frame, CARRIER)
     alone = cooperative.state_efim(positions, velocities, aps, 16, 1.0, frame, CARRIER)
     np.testing.assert_allclose(
-        cooperative.position_bound(joint), cooperative.position_bound(alone), rtol=5e-3
+        cooperative.position_error_bound(joint), cooperative.position_error_bound(alone), rtol=5e-3
     )
     order = [2, 0, 1]
     mixed = cooperative.joint_efim(
@@ -487,7 +490,7 @@ def test_echoes_merge_as_two_targets_approach():
     positions[:, 1, 0] += gaps
     joint = cooperative.joint_efim(positions, np.full((2, 2), 50.0), aps, 8, np.ones((2, 4)), frame,
                                    CARRIER)  # fmt: skip
-    bound = cooperative.position_bound(joint)
+    bound = cooperative.position_error_bound(joint)
     assert bound.shape == (5, 2)
     assert np.all(np.diff(bound[1:, 0]) > 0)
     assert bound[-1, 0] > 10 * bound[0, 0]
@@ -504,7 +507,7 @@ def bounds(position, velocity, aps, n_antennas=4, frame=FRAME, snr=1.0, axes=(0.
         efim = cooperative.state_efim(
             position, velocity, aps, n_antennas, snr, frame, CARRIER, axes=axes
         )
-        return cooperative.position_bound(efim), cooperative.velocity_bound(efim), efim
+        return cooperative.position_error_bound(efim), cooperative.velocity_error_bound(efim), efim
 
 
 SQUARE = [[0, 0], [100, 0], [0, 100], [100, 100]]
@@ -577,9 +580,9 @@ def test_doppler_sharpens_the_position_from_three_access_points_on(seed, n_aps):
     scene.n_antennas = np.full(n_aps, 4)
     frame = scene.waveform
     still = replace(frame, n_symbols=1)
-    with_doppler = cooperative.position_bound(scene.efim())
-    without = cooperative.position_bound(
-        scene.efim(waveform=still, snr=scene.snr[0] * frame.n_symbols)
+    with_doppler = cooperative.position_error_bound(scene.efim())
+    without = cooperative.position_error_bound(
+        scene.efim(waveform=still, sample_snr=scene.snr[0] * frame.n_symbols)
     )
     if n_aps <= 2:
         assert with_doppler == pytest.approx(without, rel=1e-6)
@@ -600,7 +603,7 @@ def test_equal_echoes_tell_nothing_of_their_targets(second):
     aps = [[0.0, 0], [50.0, 10.0], [-20.0, 5.0]]
     where = positions, velocities, aps, 4
     all_three = cooperative.joint_efim(*where, np.full((2, 3), second), FRAME, CARRIER)
-    assert np.all(np.isfinite(cooperative.position_bound(all_three)))
+    assert np.all(np.isfinite(cooperative.position_error_bound(all_three)))
     others = positions, velocities, aps[1:], 4
     two = cooperative.joint_efim(*others, np.full((2, 2), second), FRAME, CARRIER)
     assert_close(all_three, two, tolerance=1e-12)
@@ -627,7 +630,7 @@ def test_targets_in_one_place_cannot_be_told_apart():
     places = np.broadcast_to(positions, (3, 3, 2)).copy()
     places[:, 2] = positions[0] + gaps
     joint = cooperative.joint_efim(places, velocities, aps, 8, gains, OFDM(64, 32, 120e3), CARRIER)
-    bound = cooperative.position_bound(joint)
+    bound = cooperative.position_error_bound(joint)
     assert list(np.isinf(bound[0])) == [True, False, True]
     assert np.all(bound[1:, [0, 2]] > 100)
     assert np.all(bound[0, 1] < bound[1:, 1])
@@ -637,7 +640,7 @@ def test_targets_in_one_place_cannot_be_told_apart():
     joint = cooperative.joint_efim(
         chain, np.tile(velocities[0], (3, 1)), aps, 8, gains, OFDM(64, 32, 120e3), CARRIER
     )
-    assert list(np.isinf(cooperative.position_bound(joint))) == [False, True, True]
+    assert list(np.isinf(cooperative.position_error_bound(joint))) == [False, True, True]
 
 
 def test_geometric_sums_have_all_digits_in_and_outside_the_main_lobe():
@@ -730,7 +733,7 @@ def test_close_echoes_have_the_digits_of_exact_arithmetic_or_none(gap, in_phase)
     joint = cooperative.joint_efim(*scene, gains, frame, CARRIER)
     single = cooperative.state_efim(*scene, 1.0, frame, CARRIER)
     exact = exact_bounds(*scene, gains, frame)
-    bounds_of = cooperative.position_bound, cooperative.velocity_bound
+    bounds_of = cooperative.position_error_bound, cooperative.velocity_error_bound
     price = np.max([e / of(single) for of, e in zip(bounds_of, exact, strict=True)])
     allowed = 1e-14 * max(price, 10) ** 2
     for bound, expected in zip(bounds_of, exact, strict=True):
@@ -761,7 +764,7 @@ def test_near_and_far_echoes_in_one_batch_are_what_they_are_alone():
         )
         assert_close(together[i], one, tolerance=1e-12)
         exact = exact_bounds(positions[i], velocities, aps, antennas, gains[i], frame)
-        got = cooperative.position_bound(together[i])
+        got = cooperative.position_error_bound(together[i])
         np.testing.assert_allclose(got, exact[0], rtol=1e-5)
 
 
@@ -847,8 +850,8 @@ def test_what_is_identifiable_is_what_exact_arithmetic_says():
         assert list(got) == known
         shift = rng.choice([0, 1, 1e3]) * rng.normal(size=2)
         efim = scene.efim(np.deg2rad(rng.integers(360)), shift, units)
-        assert np.isfinite(cooperative.position_bound(efim)) == (known[0] and known[1])
-        assert np.isfinite(cooperative.velocity_bound(efim)) == (known[2] and known[3])
+        assert np.isfinite(cooperative.position_error_bound(efim)) == (known[0] and known[1])
+        assert np.isfinite(cooperative.velocity_error_bound(efim)) == (known[2] and known[3])
         singular += not all(known)
     assert 300 < singular < 480
 
@@ -862,7 +865,7 @@ def test_delays_along_one_line_know_the_distance_and_nothing_else(n_aps):
         aps = np.array([-100.0, 100.0, 250.0])[:n_aps, None] * way
         efim = cooperative.state_efim([0.0, 0.0], [3.0, 1.0], aps, 1, 1.0, frame, CARRIER)
         variance = np.diag(fisher.crlb(efim))
-        assert np.isinf(cooperative.position_bound(efim))
+        assert np.isinf(cooperative.position_error_bound(efim))
         for i in (0, 1):
             if degree % 180 == 90 * i:
                 assert variance[i] == pytest.approx(1 / np.trace(efim), rel=1e-12)
@@ -963,7 +966,7 @@ def test_maps_broadcast_and_equal_single_calls():
     snr, antennas = rng.uniform(0.1, 1, (3, 5, 4)), np.array([1, 2, 3, 4])
     together = cooperative.state_efim(points, velocity, aps, antennas, snr, FRAME, CARRIER)
     assert together.shape == (3, 5, 4, 4)
-    assert cooperative.position_bound(together).shape == (3, 5)
+    assert cooperative.position_error_bound(together).shape == (3, 5)
     for i, j in np.ndindex(3, 5):
         one = cooperative.state_efim(
             points[i, j], velocity[j], aps, antennas, snr[i, j], FRAME, CARRIER
@@ -984,7 +987,7 @@ def test_joint_broadcasts_and_equals_single_calls():
     gains = rng.normal(size=(6, 2, 3)) + 1j * rng.normal(size=(6, 2, 3))
     together = cooperative.joint_efim(positions, velocities, aps, antennas, gains, FRAME, CARRIER)
     assert together.shape == (6, 8, 8)
-    assert cooperative.velocity_bound(together).shape == (6, 2)
+    assert cooperative.velocity_error_bound(together).shape == (6, 2)
     for i in range(6):
         one = cooperative.joint_efim(
             positions[i], velocities, aps, antennas, gains[i], FRAME, CARRIER
@@ -1037,9 +1040,9 @@ BAD = [
     ({"n_antennas": 0}, "n_antennas must be a whole number >= 1"),
     ({"n_antennas": 2.5}, "n_antennas must be a whole number"),
     ({"n_antennas": [4, 4, 4]}, "must broadcast"),
-    ({"snr": -1.0}, "snr must be >= 0"),
-    ({"snr": 1j}, "snr must be an array of real numbers"),
-    ({"snr": [1.0, 1.0, 1.0]}, "must broadcast"),
+    ({"sample_snr": -1.0}, "sample_snr must be >= 0"),
+    ({"sample_snr": 1j}, "sample_snr must be an array of real numbers"),
+    ({"sample_snr": [1.0, 1.0, 1.0]}, "must broadcast"),
     ({"carrier_frequency": 0.0}, "carrier_frequency must be > 0"),
     ({"carrier_frequency": [1e9, 2e9]}, "carrier_frequency must be one real number"),
     ({"spacing": 0.0}, "spacing must be > 0"),
@@ -1054,7 +1057,7 @@ BAD = [
 def test_bad_input_is_named(changes, message):
     good = {
         "position": [50.0, 60.0], "velocity": [1.0, 2.0], "aps": [[0.0, 0.0], [100.0, 0.0]],
-        "n_antennas": 4, "snr": 1.0, "waveform": FRAME, "carrier_frequency": CARRIER,
+        "n_antennas": 4, "sample_snr": 1.0, "waveform": FRAME, "carrier_frequency": CARRIER,
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         cooperative.state_efim(**good | changes)
@@ -1087,7 +1090,9 @@ def test_bad_input_is_named_for_several_targets(changes, message):
         cooperative.joint_efim(**good | changes)
 
 
-@pytest.mark.parametrize("bound", [cooperative.position_bound, cooperative.velocity_bound])
+@pytest.mark.parametrize(
+    "bound", [cooperative.position_error_bound, cooperative.velocity_error_bound]
+)
 @pytest.mark.parametrize("efim", [1.0, np.eye(3), np.zeros((0, 0)), np.eye(4)[None, :3]])
 def test_bounds_refuse_other_matrices(bound, efim):
     with pytest.raises(ValueError, match="efim must have shape"):
@@ -1108,4 +1113,4 @@ def test_close_echoes_of_random_phase_give_bounds_and_no_crash():
             efim = cooperative.joint_efim(
                 places, np.full((2, 2), 60.0), aps, 8, amplitudes, wave, 3.5e9
             )
-            assert not np.any(np.isnan(cooperative.position_bound(efim)))
+            assert not np.any(np.isnan(cooperative.position_error_bound(efim)))

@@ -364,7 +364,7 @@ def test_position_efim_is_the_dense_one(seed, waveform, full_duplex):
     joint = multistatic.joint_efim(small.scene, small.power, small.gains)
     assert_matrices_close(joint, dense)
     np.testing.assert_allclose(
-        multistatic.peb(small.scene, small.power, gains=small.gains),
+        multistatic.position_error_bound(small.scene, small.power, gains=small.gains),
         fisher.position_error_bound(dense),
         rtol=1e-6,
     )
@@ -565,8 +565,10 @@ def test_labels_of_access_points_and_targets_do_not_matter(seed):
     )
     mixed = np.concatenate([power[:, t], power[:, 3:]], axis=1)[p]
     np.testing.assert_allclose(multistatic.position_efim(other, mixed), efim[t], rtol=1e-9)
-    joint = multistatic.peb(other, mixed, "joint", gains[np.ix_(p, r, t)])
-    np.testing.assert_allclose(joint, multistatic.peb(scene, power, "joint", gains)[t], rtol=1e-6)
+    joint = multistatic.position_error_bound(other, mixed, "joint", gains[np.ix_(p, r, t)])
+    np.testing.assert_allclose(
+        joint, multistatic.position_error_bound(scene, power, "joint", gains)[t], rtol=1e-6
+    )
 
 
 def test_units_of_power_and_of_the_radar_cross_section():
@@ -591,14 +593,14 @@ def test_units_of_power_and_of_the_radar_cross_section():
 def test_more_power_receivers_or_transmitters_never_raise_the_bound(seed):
     scene = table_scene(seed, n_aps=6, n_users=2, n_antennas=4)
     power, _ = invariant(scene)
-    peb = multistatic.peb(scene, power)
+    peb = multistatic.position_error_bound(scene, power)
     more = power + np.random.default_rng(seed).uniform(0, 1, power.shape)
-    assert np.all(multistatic.peb(scene, more) <= peb * (1 + 1e-9))
+    assert np.all(multistatic.position_error_bound(scene, more) <= peb * (1 + 1e-9))
     fewer = replace(scene, receivers=scene.receivers[:1], receive_axes=scene.receive_axes[:1])
-    assert np.all(multistatic.peb(fewer, power) >= peb * (1 - 1e-9))
+    assert np.all(multistatic.position_error_bound(fewer, power) >= peb * (1 - 1e-9))
     silent = power.copy()
     silent[0] = 0
-    assert np.all(multistatic.peb(scene, silent) >= peb * (1 - 1e-9))
+    assert np.all(multistatic.position_error_bound(scene, silent) >= peb * (1 - 1e-9))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -606,13 +608,16 @@ def test_proposition_1_bounds_the_peb_if_the_beams_hit(seed):
     """fan_conf (23): exact over approximate is at most one with perfect pointing, here at most."""
     scene = aimed(table_scene(seed, n_aps=12))
     power = np.random.default_rng(seed).uniform(0, 1, scene.beams.shape[:2])
-    exact, upper = (multistatic.peb(scene, power, bound) for bound in ("exact", "approximate"))
+    exact, upper = (
+        multistatic.position_error_bound(scene, power, bound) for bound in ("exact", "approximate")
+    )
     assert np.all(exact <= upper)
     # Its own beams alone, and no other: then it is exact.
     alone = replace(scene, beams=scene.beams[:, :1], targets=scene.targets[:1],
                     velocities=scene.velocities[:1], users=None)  # fmt: skip
     exact, upper = (
-        multistatic.peb(alone, power[:, :1], bound) for bound in ("exact", "approximate")
+        multistatic.position_error_bound(alone, power[:, :1], bound)
+        for bound in ("exact", "approximate")
     )
     np.testing.assert_allclose(exact, upper, rtol=1e-9)
 
@@ -623,7 +628,10 @@ def test_proposition_1_is_no_bound_if_the_beams_may_miss():
     for seed in range(5):
         scene = table_scene(seed, n_targets=1, n_antennas=64, pointing_error=3.0, n_users=1)
         power = equal_power(scene)
-        exact, upper = (multistatic.peb(scene, power, kind) for kind in ("exact", "approximate"))
+        exact, upper = (
+            multistatic.position_error_bound(scene, power, kind)
+            for kind in ("exact", "approximate")
+        )
         below += int(np.sum(upper < exact))
     assert below >= 2
 
@@ -636,8 +644,8 @@ def test_joint_bound_goes_to_the_sum_over_paths_as_the_frame_grows():
     for size in (8, 32, 128):
         moved = replace(scene, targets=targets, waveform=OTFS(size, size, 500e3))
         gains = multistatic.draw_gains(moved, np.random.default_rng(2))
-        joint = multistatic.peb(moved, power, "joint", gains)
-        apart = multistatic.peb(moved, power, gains=gains)
+        joint = multistatic.position_error_bound(moved, power, "joint", gains)
+        apart = multistatic.position_error_bound(moved, power, gains=gains)
         excess.append(np.max(joint / apart - 1))
         assert np.all(joint >= apart * (1 - 1e-9))
     assert excess[0] > 0.05
@@ -651,9 +659,11 @@ def test_bound_at_the_mean_radar_cross_section_is_optimistic():
     for seed in range(4):
         scene = table_scene(seed)
         power, rng = equal_power(scene), np.random.default_rng(seed)
-        flat = multistatic.peb(scene, power)
+        flat = multistatic.position_error_bound(scene, power)
         draws = [multistatic.draw_gains(scene, rng) for _ in range(100)]
-        drawn = np.array([multistatic.peb(scene, power, gains=gains) for gains in draws])
+        drawn = np.array(
+            [multistatic.position_error_bound(scene, power, gains=gains) for gains in draws]
+        )
         error = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn))
         assert np.all(drawn.mean(axis=0) > flat - 5 * error)
         ratios.extend(drawn.mean(axis=0) / flat)
@@ -686,17 +696,17 @@ def null_scene(depth):
 def test_a_target_in_a_null_does_not_change_the_bound_of_another():
     """Down to 260 dB below the other; its own bound grows as its amplitude falls."""
     gains = multistatic.draw_gains(null_scene(1e-3), np.random.default_rng(0))
-    expected = multistatic.peb(null_scene(1e-3), 0.5, "joint", gains)
+    expected = multistatic.position_error_bound(null_scene(1e-3), 0.5, "joint", gains)
     for depth in 10.0 ** -np.arange(4, 14):
-        peb = multistatic.peb(null_scene(depth), 0.5, "joint", gains)
+        peb = multistatic.position_error_bound(null_scene(depth), 0.5, "joint", gains)
         assert peb[1] == pytest.approx(expected[1], rel=1e-4)
         assert peb[0] * depth == pytest.approx(expected[0] * 1e-3, rel=0.05)
-        alone = multistatic.peb(null_scene(depth), 0.5, gains=gains)
-        shallow = multistatic.peb(null_scene(1e-3), 0.5, gains=gains)
+        alone = multistatic.position_error_bound(null_scene(depth), 0.5, gains=gains)
+        shallow = multistatic.position_error_bound(null_scene(1e-3), 0.5, gains=gains)
         assert alone[0] * depth > shallow[0] * 1e-3 * 0.99  # inf from 150 dB on
-    dark = multistatic.peb(null_scene(0.0), 0.5, "joint", gains)
+    dark = multistatic.position_error_bound(null_scene(0.0), 0.5, "joint", gains)
     assert np.isinf(dark[0])
-    alone = multistatic.peb(null_scene(0.0), 0.5, gains=gains)
+    alone = multistatic.position_error_bound(null_scene(0.0), 0.5, gains=gains)
     assert np.isinf(alone[0])
     assert alone[1] < dark[1] <= expected[1] * (1 + 1e-4)  # an unknown gain costs the other, still
 
@@ -743,11 +753,11 @@ def test_the_bound_of_near_targets_grows_to_infinity(waveform):
     for gap in gaps:
         targets = scene.targets[0] + np.array([[0.0, 0], [0.6 * gap, 0.8 * gap]])
         near = replace(scene, targets=targets, velocities=scene.velocities[[0, 0]])
-        peb.append(multistatic.peb(near, 0.5, "joint", gains))
+        peb.append(multistatic.position_error_bound(near, 0.5, "joint", gains))
     ratio = np.array(peb)[1:] / np.array(peb)[:-1]
     np.testing.assert_allclose(ratio[1:], 10, rtol=0.05)
     same = replace(scene, targets=scene.targets[[0, 0]], velocities=scene.velocities[[0, 0]])
-    assert np.all(np.isinf(multistatic.peb(same, 0.5, "joint", gains)))
+    assert np.all(np.isinf(multistatic.position_error_bound(same, 0.5, "joint", gains)))
 
 
 @pytest.mark.parametrize("duration", [0.8, 1.0, 1.25, 3.0])
@@ -873,9 +883,9 @@ class Singular:
         gains = multistatic.rms_gains(scene)
         on_the_map = multistatic.position_map(scene, power, target)
         return [
-            np.isfinite(multistatic.peb(scene, power)[0]),
+            np.isfinite(multistatic.position_error_bound(scene, power)[0]),
             np.isfinite(fisher.position_error_bound(on_the_map)[0]),
-            np.isfinite(multistatic.peb(scene, power, "joint", gains)[0]),
+            np.isfinite(multistatic.position_error_bound(scene, power, "joint", gains)[0]),
         ]
 
 
@@ -899,18 +909,20 @@ def test_what_is_identifiable_is_what_exact_arithmetic_says():
 def test_what_cannot_be_identified_is_inf():
     scene = table_scene(9, n_aps=6, n_users=1, n_antennas=4)
     power, _ = invariant(scene)
-    assert np.all(np.isinf(multistatic.peb(scene, 0.0)))
+    assert np.all(np.isinf(multistatic.position_error_bound(scene, 0.0)))
     dark = multistatic.position_map(scene, 0.0, np.array([10.0, 20.0]))
     np.testing.assert_array_equal(dark, np.zeros((2, 2)))
-    assert np.all(np.isinf(multistatic.peb(replace(scene, mean_rcs=0.0), power)))
-    one = multistatic.peb(replace(scene, mean_rcs=np.array([0.0, 1.0])), power)
+    assert np.all(np.isinf(multistatic.position_error_bound(replace(scene, mean_rcs=0.0), power)))
+    one = multistatic.position_error_bound(replace(scene, mean_rcs=np.array([0.0, 1.0])), power)
     assert np.isinf(one[0])
     assert np.isfinite(one[1])
     gains = multistatic.draw_gains(scene, np.random.default_rng(0))
     gains[..., 0] = 0
-    joint = multistatic.peb(scene, power, "joint", gains)
+    joint = multistatic.position_error_bound(scene, power, "joint", gains)
     assert np.isinf(joint[0])
-    np.testing.assert_allclose(joint[1], multistatic.peb(scene, power, gains=gains)[1], rtol=1e-6)
+    np.testing.assert_allclose(
+        joint[1], multistatic.position_error_bound(scene, power, gains=gains)[1], rtol=1e-6
+    )
 
 
 def test_one_path_with_one_antenna_fixes_no_position():
@@ -929,11 +941,11 @@ def test_one_path_with_one_antenna_fixes_no_position():
         noise_variance=1e-12,
         mean_rcs=1.0,
     )
-    assert np.isinf(multistatic.peb(scene, 1.0)[0])
+    assert np.isinf(multistatic.position_error_bound(scene, 1.0)[0])
     moving = replace(scene, velocities=np.array([[30.0, 10.0]]))
-    assert np.isfinite(multistatic.peb(moving, 1.0)[0])
+    assert np.isfinite(multistatic.position_error_bound(moving, 1.0)[0])
     angles = replace(scene, n_antennas=4, beams=np.full((1, 1, 4, 4), 0.25))
-    assert np.isfinite(multistatic.peb(angles, 1.0)[0])
+    assert np.isfinite(multistatic.position_error_bound(angles, 1.0)[0])
     assert np.isinf(
         fisher.position_error_bound(multistatic.position_map(scene, 1.0, np.array([9.0, 9.0])))
     )
@@ -987,8 +999,8 @@ def test_bad_arguments_of_a_scene_are_refused():
         with pytest.raises(ValueError, match="gains"):
             multistatic.joint_efim(scene, 1.0, gains)
     with pytest.raises(ValueError, match="gains"):
-        multistatic.peb(scene, 1.0, "joint")
-    for function in (multistatic.peb, multistatic.position_efim):
+        multistatic.position_error_bound(scene, 1.0, "joint")
+    for function in (multistatic.position_error_bound, multistatic.position_efim):
         with pytest.raises(ValueError, match="bound"):
             function(scene, 1.0, "best")
     with pytest.raises(ValueError, match="bound"):
@@ -1026,7 +1038,9 @@ def test_impossible_places_are_refused():
     both = {"receivers": scene.transmitters, "receive_axes": scene.transmit_axes}
     with pytest.raises(ValueError, match="full_duplex"):
         replace(scene, **both)
-    assert np.all(np.isfinite(multistatic.peb(replace(scene, full_duplex=True, **both), 1.0)))
+    assert np.all(
+        np.isfinite(multistatic.position_error_bound(replace(scene, full_duplex=True, **both), 1.0))
+    )
     with pytest.raises(ValueError, match="cyclic prefix"):
         replace(scene, waveform=OFDM(16, 16, 1e6, 1e-7))
 
@@ -1045,6 +1059,6 @@ def test_bad_input_of_a_path_and_of_the_bound_is_named():
             multistatic.path_fim(transmit_angle=0.3, beam_covariance=beams, waveform=frame, **given)
     scene = fan_scene(np.random.default_rng(1), n_targets=1, n_users=1)
     with pytest.raises(ValueError, match=r"bound must be .*'joint'"):
-        multistatic.peb(scene, 0.1, "foo")
+        multistatic.position_error_bound(scene, 0.1, "foo")
     with pytest.raises(ValueError, match="target must be"):
         multistatic.position_map(scene, 0.1, np.array([50.0, 50.0]), target=0.0)

@@ -457,7 +457,9 @@ def test_proposition_1_is_a_bound_if_the_beam_points_at_the_target(seed):
 def test_proposition_1_bounds_the_peb_of_whole_scenes(seed):
     scene = random_scene(seed, n_targets=2)
     power = np.random.default_rng(seed).uniform(0, 0.1, scene.beams.shape[:2])
-    exact, upper = (multistatic.peb(scene, power, bound) for bound in ("exact", "approximate"))
+    exact, upper = (
+        multistatic.position_error_bound(scene, power, bound) for bound in ("exact", "approximate")
+    )
     assert np.all(exact < upper)
     difference = np.subtract(
         *(multistatic.position_efim(scene, power, bound) for bound in ("exact", "approximate"))
@@ -470,7 +472,9 @@ def test_proposition_1_fails_with_one_beam_that_misses():
     for seed in range(4):
         scene = random_scene(seed, pointing_error=0.3, n_users=0)
         power = scenarios.equal_power(scene)
-        exact, printed = (multistatic.peb(scene, power, b)[0] for b in ("exact", "approximate"))
+        exact, printed = (
+            multistatic.position_error_bound(scene, power, b)[0] for b in ("exact", "approximate")
+        )
         assert exact > printed * (1 + 1e-6)
 
 
@@ -482,7 +486,9 @@ def test_proposition_1_fails_in_full_scenes_with_narrow_beams():
             seed, pointing_error=3.0, n_aps=16, n_antennas=64, n_users=2, angle_spread=0.05
         )
         power = scenarios.equal_power(scene)
-        exact, printed = (multistatic.peb(scene, power, b)[0] for b in ("exact", "approximate"))
+        exact, printed = (
+            multistatic.position_error_bound(scene, power, b)[0] for b in ("exact", "approximate")
+        )
         failures += exact > printed
         assert exact <= repaired_peb(scene, power) * (1 + 1e-9)
     assert failures >= 1
@@ -491,7 +497,7 @@ def test_proposition_1_fails_in_full_scenes_with_narrow_beams():
 def repaired_peb(scene, power):
     """Proposition 1 with the power that the own beam really brings, eta |h^H hhat|^2."""
     alone = replace(scene, beams=scene.beams[:, :1], users=None)
-    return multistatic.peb(alone, power[:, :1], "exact")[0]
+    return multistatic.position_error_bound(alone, power[:, :1], "exact")[0]
 
 
 def test_sympy_loss_of_a_beam_that_misses_a_little():
@@ -513,9 +519,13 @@ def test_gap_is_the_other_beams_and_grows_with_targets():
     for seed in range(6):
         scene = random_scene(seed, n_aps=16)
         power = scenarios.equal_power(scene)
-        exact, upper = (multistatic.peb(scene, power, b)[0] for b in ("exact", "approximate"))
+        exact, upper = (
+            multistatic.position_error_bound(scene, power, b)[0] for b in ("exact", "approximate")
+        )
         alone = replace(scene, beams=scene.beams[:, :1], users=None)
-        assert multistatic.peb(alone, power[:, :1], "exact")[0] == pytest.approx(upper, rel=1e-9)
+        assert multistatic.position_error_bound(alone, power[:, :1], "exact")[0] == pytest.approx(
+            upper, rel=1e-9
+        )
         assert exact < upper
         gains.append(more_beams(scene, seed))
     assert np.all(np.diff(np.mean(gains, axis=0), axis=0) > 0)  # bound and gap, both grow
@@ -533,7 +543,9 @@ def more_beams(scene, seed):
         beams = np.concatenate([sensing, scene.beams[:, 1:]], axis=1)
         crowded = replace(scene, beams=beams, users=None)
         power = scenarios.equal_power(crowded)
-        exact, upper = (multistatic.peb(crowded, power, b)[0] for b in ("exact", "approximate"))
+        exact, upper = (
+            multistatic.position_error_bound(crowded, power, b)[0] for b in ("exact", "approximate")
+        )
         rows.append([exact, upper / exact])
     return np.array(rows)
 
@@ -548,7 +560,9 @@ def test_more_targets_cost_accuracy_only_if_they_bring_no_receivers():
                     np.random.default_rng(seed), n_targets=n_targets, n_receivers=receivers,
                     n_antennas=8,
                 )  # fmt: skip
-                bounds[row, seed] = multistatic.peb(scene, scenarios.equal_power(scene)).mean()
+                bounds[row, seed] = multistatic.position_error_bound(
+                    scene, scenarios.equal_power(scene)
+                ).mean()
     np.testing.assert_array_equal(fixed[0], growing[0])
     change = [np.log(each[1] / each[0]) for each in (fixed, growing)]
     error = [each.std(ddof=1) / np.sqrt(each.size) for each in change]
@@ -688,7 +702,9 @@ def test_known_velocity_is_worth_something(seed):
     known = multistatic.position_efim(scene, power)
     np.testing.assert_allclose(state[:, :2, :2], known, rtol=1e-9)
     assert np.all(np.linalg.eigvalsh(known - unknown) > -1e-9 * np.trace(known[0]))
-    assert multistatic.peb(scene, power)[0] < fisher.position_error_bound(unknown)[0]
+    assert (
+        multistatic.position_error_bound(scene, power)[0] < fisher.position_error_bound(unknown)[0]
+    )
 
 
 def test_mean_radar_cross_section_flatters():
@@ -707,12 +723,14 @@ def test_mean_radar_cross_section_flatters():
         power = scenarios.equal_power(scene)
         draws = np.array(
             [
-                multistatic.peb(scene, power, gains=multistatic.draw_gains(scene, rng))[0]
+                multistatic.position_error_bound(
+                    scene, power, gains=multistatic.draw_gains(scene, rng)
+                )[0]
                 for _ in range(400)
             ]
         )
         error = draws.std(ddof=1) / np.sqrt(draws.size)
-        assert draws.mean() - 4 * error > multistatic.peb(scene, power)[0]
+        assert draws.mean() - 4 * error > multistatic.position_error_bound(scene, power)[0]
 
 
 def test_one_radar_cross_section_for_all_paths_flatters_most():
@@ -723,8 +741,8 @@ def test_one_radar_cross_section_for_all_paths_flatters_most():
     scene = random_scene(0)
     power = scenarios.equal_power(scene)
     gains = multistatic.rms_gains(scene)
-    half = multistatic.peb(scene, power, gains=gains / 2)
-    np.testing.assert_allclose(half, 2 * multistatic.peb(scene, power), rtol=1e-12)
+    half = multistatic.position_error_bound(scene, power, gains=gains / 2)
+    np.testing.assert_allclose(half, 2 * multistatic.position_error_bound(scene, power), rtol=1e-12)
 
 
 # --------------------------------------------------------------------- other signals, geometry
@@ -753,7 +771,7 @@ def test_printed_sign_of_rho_spoils_the_bound():
         scene = random_scene(seed)
         power = scenarios.equal_power(scene)
         printed = printed_jacobian_peb(scene, power)
-        worse.append(printed / multistatic.peb(scene, power)[0])
+        worse.append(printed / multistatic.position_error_bound(scene, power)[0])
     assert np.max(np.abs(np.log(worse))) > 0.05
 
 
@@ -841,8 +859,8 @@ def test_printed_forms_do_not_depend_on_the_units(unit):
         noise_variance=watt * scene.noise_variance,
         waveform=OTFS(frame.n_subcarriers, frame.n_symbols, frame.subcarrier_spacing / unit),
     )
-    forms = [printed_jacobian_peb, multistatic.peb]
-    forms.append(lambda scene, power: multistatic.peb(scene, power, "approximate"))
+    forms = [printed_jacobian_peb, multistatic.position_error_bound]
+    forms.append(lambda scene, power: multistatic.position_error_bound(scene, power, "approximate"))
     for form in forms:
         here, there = form(scene, power), form(other, watt * power)
         np.testing.assert_allclose(there, unit * here, rtol=1e-9)

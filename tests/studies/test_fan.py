@@ -437,7 +437,7 @@ def test_figure_5_from_samples(seed):
         for aoa in (0, 60, 90, 150):
             turned = fan.turned_receivers(scene, receivers, aoa)
             curves[receivers, aoa], _ = sampled_bounds(turned, beams, power)
-            bound = multistatic.peb(turned, power)[0]
+            bound = multistatic.position_error_bound(turned, power)[0]
             assert bound == pytest.approx(curves[receivers, aoa], rel=1e-5)
         edge, inside, least, far = (curves[receivers, aoa] for aoa in (0, 60, 90, 150))
         assert edge > far > inside > least
@@ -459,7 +459,7 @@ def test_figure_5_needs_delays_by_way_of_several_transmitters(seed):
         )
         blind = np.linalg.det(information) < 1e-9 * np.trace(information) ** 2
         assert blind == (number == 1)
-        assert np.isinf(multistatic.peb(turned[0], power)[0]) == blind
+        assert np.isinf(multistatic.position_error_bound(turned[0], power)[0]) == blind
     assert 1 < rise[6] < rise[1] < 1 / np.sin(np.pi / 3)
 
 

@@ -117,9 +117,9 @@ def test_each_correction_is_what_its_name_says():
         scene.targets, scene.velocities, scene.aps, 8, snr, scene.waveform, scene.carrier_frequency
     )
     position, speed, heading = by["unknown gains"]
-    np.testing.assert_allclose(position, cooperative.position_bound(right), rtol=1e-9)
+    np.testing.assert_allclose(position, cooperative.position_error_bound(right), rtol=1e-9)
     whole = speed**2 + (np.linalg.norm(scene.velocities, axis=-1) * heading) ** 2
-    np.testing.assert_allclose(np.sqrt(whole), cooperative.velocity_bound(right), rtol=1e-9)
+    np.testing.assert_allclose(np.sqrt(whole), cooperative.velocity_error_bound(right), rtol=1e-9)
 
 
 def test_joint_state_is_the_dense_inverse_for_known_gains():

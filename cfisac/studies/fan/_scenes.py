@@ -47,9 +47,13 @@ def scene_bounds(n_targets: int, receivers: str) -> Mapping[str, Array]:
         power = equal_power(scene)
         rng = np.random.default_rng([3, number])
         draws = [multistatic.draw_gains(scene, rng) for _ in range(N_GAINS)]
-        drawn = [multistatic.peb(scene, power, gains=gains).mean() for gains in draws]
-        bounds["exact"].append(multistatic.peb(scene, power).mean())
-        bounds["approximate"].append(multistatic.peb(scene, power, "approximate").mean())
+        drawn = [
+            multistatic.position_error_bound(scene, power, gains=gains).mean() for gains in draws
+        ]
+        bounds["exact"].append(multistatic.position_error_bound(scene, power).mean())
+        bounds["approximate"].append(
+            multistatic.position_error_bound(scene, power, "approximate").mean()
+        )
         bounds["fluctuating"].append(float(np.mean(drawn)))
     return {name: np.array(values) for name, values in bounds.items()}
 
@@ -100,7 +104,7 @@ def turned_bounds(receivers: str, aoa_deg: float) -> Array:
         turned = turned_receivers(scene, receivers, aoa_deg)
         power = equal_power(turned)
         angle = angle_error_bound(turned, power, aoa_deg)
-        bounds.append([multistatic.peb(turned, power)[0], angle])
+        bounds.append([multistatic.position_error_bound(turned, power)[0], angle])
     return np.array(bounds).T
 
 
