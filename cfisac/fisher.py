@@ -13,16 +13,22 @@ was measured in large units. What came in as float32 is known to the rounding of
 judged by it.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import combinations, product
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, _differences
+from cfisac import _checks, _differences, _small
+from cfisac._rounding import (
+    DOUBTFUL, a_matrix, a_square, adjoint, all_seen, lost_in_sum, real_rows, refuse_negative,
+    seen_ones, sum_of_squares, symmetric, transpose, unit_diagonal, without_hidden,
+    without_rounding,
+)  # fmt: skip
 
 Array = NDArray[np.float64]
+
+_EPS = float(np.finfo(float).eps)
 
 
 def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
@@ -49,14 +55,14 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     ----------
     zhang (76); fan_conf (15).
     """
-    eps, jacobian = _checks.precision(jacobian), _matrix("jacobian", jacobian, complex)
+    eps, jacobian = _checks.precision(jacobian), a_matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
     _checks.must_broadcast(jacobian=jacobian.shape[:-2], noise_variance=noise_variance.shape[:-2])
-    total = _symmetric(np.real(_adjoint(jacobian) @ jacobian))
-    doubtful = _lost_in_sum(total, 2 * jacobian.shape[-2]) | (eps > _DOUBTFUL)
+    total = symmetric(np.real(adjoint(jacobian) @ jacobian))
+    doubtful = lost_in_sum(total, 2 * jacobian.shape[-2]) | (eps > DOUBTFUL)
     if np.any(doubtful):
-        slopes = _real_rows(jacobian[doubtful])
-        total[doubtful] = _without_hidden(slopes, eps * np.abs(slopes))
+        slopes = real_rows(jacobian[doubtful])
+        total[doubtful] = without_hidden(slopes, eps * np.abs(slopes))
     return 2 / noise_variance * total
 
 
@@ -145,11 +151,11 @@ def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
         If ``slopes`` is not a finite matrix, ``rounding`` is negative or not finite, or the
         shapes do not match.
     """
-    eps, slopes = _checks.precision(slopes), _matrix("slopes", slopes, float)
+    eps, slopes = _checks.precision(slopes), a_matrix("slopes", slopes, float)
     rounding = _checks.non_negative("rounding", rounding)
     if _checks.must_broadcast(slopes=slopes.shape, rounding=rounding.shape) != slopes.shape:
         raise ValueError(f"rounding must broadcast to slopes {slopes.shape}, got {rounding.shape}")
-    return _sum_of_squares(slopes, np.maximum(rounding, eps * np.abs(slopes)))
+    return sum_of_squares(slopes, np.maximum(rounding, eps * np.abs(slopes)))
 
 
 def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
@@ -177,14 +183,14 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
         range, or the nuisance block is singular: the nuisance cannot be estimated, so nothing can
         be said about what it hides.
     """
-    eps, fim = _checks.precision(fim), _square("fim", fim)
+    eps, fim = _checks.precision(fim), a_square("fim", fim)
     whole = isinstance(n_keep, int | np.integer) and not isinstance(n_keep, bool)
     if not whole or not 1 <= n_keep <= fim.shape[-1]:
         raise ValueError(f"n_keep must be a whole number in 1..{fim.shape[-1]}, got {n_keep!r}")
     if n_keep == fim.shape[-1]:
-        return _symmetric(fim)
-    if fim.shape[-1] <= _SMALL and eps == _EPS:
-        left, clear = _eliminated(fim, n_keep)
+        return symmetric(fim)
+    if fim.shape[-1] <= _small.MOST and eps == _EPS:
+        left, clear = _small.eliminated(fim, n_keep)
         if not np.all(clear):
             left[~clear] = _left_of(fim[~clear], n_keep, eps)
         return left
@@ -194,18 +200,18 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
 def _left_of(fim: Array, n_keep: int, eps: float) -> Array:
     """Schur complement of any FIM (..., n, n), known to ``eps``."""
     # Units must not decide what is singular or zero: judge, and solve, with a unit diagonal.
-    fim, scale = _unit_diagonal(fim)
+    fim, scale = unit_diagonal(fim)
     coupling, nuisance = fim[..., :n_keep, n_keep:], fim[..., n_keep:, n_keep:]
     spectrum = np.linalg.eigvalsh(nuisance)
-    _refuse_negative("fim", spectrum, eps)
-    if not np.all(_identifiable(spectrum, eps)):
+    refuse_negative("fim", spectrum, eps)
+    if not np.all(all_seen(spectrum, eps)):
         raise ValueError("the nuisance block of the FIM is singular")
-    fit = np.linalg.solve(nuisance, _transpose(coupling))
-    left = _symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
+    fit = np.linalg.solve(nuisance, transpose(coupling))
+    left = symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
     # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
     unit = np.sqrt(1 + np.sum(fit**2, axis=-2))
     outer = unit[..., :, None] * unit[..., None, :]
-    left = outer * _without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
+    left = outer * without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
     scale = scale[..., :n_keep]
     return left * (scale[..., :, None] * scale[..., None, :])
 
@@ -233,21 +239,21 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
         shapes do not match.
     """
     eps = _checks.precision(fim, jacobian)
-    fim, jacobian = _square("fim", fim), _matrix("jacobian", jacobian, float)
+    fim, jacobian = a_square("fim", fim), a_matrix("jacobian", jacobian, float)
     if jacobian.shape[-2] != fim.shape[-1]:
         raise ValueError(
             f"jacobian must have {fim.shape[-1]} rows, one per parameter of fim, "
             f"got {jacobian.shape[-2]}"
         )
     _checks.must_broadcast(fim=fim.shape[:-2], jacobian=jacobian.shape[:-2])
-    changed = _symmetric(_transpose(jacobian) @ fim @ jacobian)
+    changed = symmetric(transpose(jacobian) @ fim @ jacobian)
     # In units in which the terms of the diagonal are one, every entry is known to a rounding.
     size = np.abs(jacobian)
     terms = np.sum(size * (np.abs(fim) @ size), axis=-2)
     unit = np.sqrt(np.where(terms > 0, terms, 1.0))
     outer = unit[..., :, None] * unit[..., None, :]
     floor = max(8 * jacobian.shape[-1], jacobian.shape[-2]) * eps
-    return outer * _without_rounding("fim", changed / outer, floor)
+    return outer * without_rounding("fim", changed / outer, floor)
 
 
 def crlb(fim: ArrayLike) -> Array:
@@ -282,13 +288,13 @@ def crlb(fim: ArrayLike) -> Array:
     :func:`equivalent_fim` see to that).
     """
     eps = _checks.precision(fim)
-    fim, scale = _unit_diagonal(_square("fim", fim))
+    fim, scale = unit_diagonal(a_square("fim", fim))
     outer = scale[..., :, None] * scale[..., None, :]
     eigenvalues, vectors = np.linalg.eigh(fim)
-    _refuse_negative("fim", eigenvalues, eps)
-    seen = _seen(eigenvalues, eps)
+    refuse_negative("fim", eigenvalues, eps)
+    seen = seen_ones(eigenvalues, eps)
     inverse = np.where(seen, 1 / np.where(seen, eigenvalues, 1.0), 0.0)
-    bound = (vectors * inverse[..., None, :]) @ _transpose(vectors) / outer
+    bound = (vectors * inverse[..., None, :]) @ transpose(vectors) / outer
     rounding = 8 * fim.shape[-1] * eps * np.max(inverse, axis=-1)
     share = np.max(np.where(seen[..., None, :], 0.0, np.abs(vectors)), axis=-1)
     blind = share > np.maximum(rounding, 1e-7)[..., None]
@@ -325,7 +331,7 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
     """
     eps = _checks.precision(factor, derivatives)
     factor = _checks.finite("factor", factor, complex)
-    derivatives = _matrix("derivatives", derivatives, complex)
+    derivatives = a_matrix("derivatives", derivatives, complex)
     if factor.ndim < 1 or factor.shape[-1] != derivatives.shape[-2]:
         raise ValueError(
             f"derivatives must have one row per entry of factor, got {derivatives.shape} "
@@ -338,17 +344,17 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
     column, derivatives = factor[..., None] / size, derivatives / size
     energy = np.sum(np.abs(column) ** 2, axis=(-2, -1), keepdims=True)
     # Centred first, squared then: a carrier far above the bandwidth costs no digits.
-    centred = derivatives - column * (_adjoint(column) @ derivatives / energy)
-    spread = _symmetric(np.real(_adjoint(centred) @ centred))
+    centred = derivatives - column * (adjoint(column) @ derivatives / energy)
+    spread = symmetric(np.real(adjoint(centred) @ centred))
     before = np.sum(np.abs(derivatives) ** 2, axis=-2, keepdims=True)
     left = np.diagonal(spread, axis1=-2, axis2=-1)
-    doubtful = np.any(before[..., 0, :] * (8 * eps / _DOUBTFUL) ** 2 > left, axis=-1)
-    doubtful |= _lost_in_sum(spread, 2 * factor.shape[-1])
+    doubtful = np.any(before[..., 0, :] * (8 * eps / DOUBTFUL) ** 2 > left, axis=-1)
+    doubtful |= lost_in_sum(spread, 2 * factor.shape[-1])
     if np.any(doubtful):
-        centred = centred - column * (_adjoint(column) @ centred / energy)  # to the last digit
+        centred = centred - column * (adjoint(column) @ centred / energy)  # to the last digit
         size = np.abs(derivatives) + np.abs(column) * np.sqrt(before / energy)
-        slopes, rounding = _real_rows(centred[doubtful]), 4 * eps * size[doubtful]
-        spread[doubtful] = _without_hidden(slopes, np.concatenate([rounding] * 2, axis=-2))
+        slopes, rounding = real_rows(centred[doubtful]), 4 * eps * size[doubtful]
+        spread[doubtful] = without_hidden(slopes, np.concatenate([rounding] * 2, axis=-2))
     return spread / energy
 
 
@@ -371,9 +377,9 @@ def position_error_bound(efim: ArrayLike) -> Array:
     ValueError
         If ``efim`` is not a finite, symmetric, positive semidefinite matrix.
     """
-    eps, efim = _checks.precision(efim), _square("efim", efim)
+    eps, efim = _checks.precision(efim), a_square("efim", efim)
     if efim.shape[-1] == 2 and eps == _EPS:
-        bound, clear = _bound_of_pairs(efim)
+        bound, clear = _small.bound_of_pairs(efim)
         if not np.all(clear):
             bound[~clear] = _bound_of(efim[~clear], eps)
         return bound
@@ -383,217 +389,7 @@ def position_error_bound(efim: ArrayLike) -> Array:
 def _bound_of(efim: Array, eps: float) -> Array:
     """PEB of any EFIM (..., k, k), known to ``eps``."""
     eigenvalues = np.linalg.eigvalsh(efim)
-    _refuse_negative("efim", eigenvalues, eps)
-    identifiable = _identifiable(eigenvalues, eps)
+    refuse_negative("efim", eigenvalues, eps)
+    identifiable = all_seen(eigenvalues, eps)
     trace = np.sum(1 / np.where(identifiable[..., None], eigenvalues, 1.0), axis=-1)
     return np.where(identifiable, np.sqrt(trace), np.inf)
-
-
-_NEGATIVE = 1e-8  # share of the largest eigenvalue that a negative one may have and be rounding
-_DOUBTFUL = 1e-8  # rounding of slopes, as a share of them, whose square is not below a rounding
-
-
-_EPS = float(np.finfo(float).eps)
-_SMALL = 4  # parameters up to which many matrices are worked on entry by entry
-_MATRICES = 2**12  # of these at a time, so that their entries stay in the cache
-# Information in units of the diagonal from which a matrix is clear of every rounding, of whatever
-# its inverse magnifies; and the same in one unit for both coordinates.
-_CLEAR, _ROUND = 1e-3, 1e-6
-
-
-def _entries(matrices: Array) -> Iterator[tuple[slice, Array]]:
-    """Rows (n, n, m) of the entries of some matrices of (..., n, n) at a time."""
-    n = matrices.shape[-1]
-    flat = matrices.reshape(-1, n * n)
-    for start in range(0, len(flat), _MATRICES):
-        block = slice(start, start + _MATRICES)
-        yield block, np.array(flat[block].T, order="C").reshape(n, n, -1)
-
-
-def _bound_of_pairs(efim: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """PEB of 2 x 2 matrices, ``sqrt(tr F / det F)``, and where that is clear of all rounding."""
-    bound, clear = np.empty(efim.shape[:-2]), np.empty(efim.shape[:-2], dtype=bool)
-    flat_bound, flat_clear = bound.reshape(-1), clear.reshape(-1)
-    with np.errstate(all="ignore"):
-        for block, ((first, _), (beside, second)) in _entries(efim):
-            square, trace = first * second, first + second
-            determinant = square - beside * beside
-            sound = determinant > _CLEAR * square
-            sound &= determinant > _ROUND * (trace * trace)
-            sound &= trace > 0
-            flat_clear[block] = sound
-            np.sqrt(np.divide(trace, determinant, out=square), out=flat_bound[block])
-    return bound, clear
-
-
-def _eliminated(fim: Array, n_keep: int) -> tuple[Array, NDArray[np.bool_]]:
-    """Schur complement of small matrices, and where that is clear of all rounding.
-
-    The parameters are eliminated from the last to the first. What is left of the diagonal each
-    time, over what it was, has as its product the determinant in units of the diagonal.
-    """
-    n, leading = fim.shape[-1], fim.shape[:-2]
-    left, clear = np.empty((*leading, n_keep, n_keep)), np.empty(leading, dtype=bool)
-    flat_left, flat_clear = left.reshape(-1, n_keep, n_keep), clear.reshape(-1)
-    with np.errstate(all="ignore"):
-        for block, entries in _entries(fim):
-            before = [entries[k, k].copy() for k in range(n)]
-            share = np.ones_like(before[0])
-            alike = np.ones(share.shape, dtype=bool)
-            for i, j in combinations(range(n), 2):
-                alike &= entries[i, j] == entries[j, i]
-            for k in range(n - 1, -1, -1):
-                if k == n_keep - 1:
-                    for i, j in product(range(n_keep), repeat=2):
-                        flat_left[block, i, j] = entries[max(i, j), min(i, j)]
-                alike &= entries[k, k] > 0
-                share *= entries[k, k] / before[k]
-                for i in range(k):
-                    fit = entries[k, i] / entries[k, k]
-                    for j in range(i + 1):
-                        entries[i, j] -= fit * entries[k, j]
-            flat_clear[block] = alike & (share > _CLEAR)
-    return left, clear
-
-
-def _sum_of_squares(slopes: Array, rounding: Array) -> Array:
-    """``S^T S``, without what slopes that are known to ``rounding`` cannot tell."""
-    total = _symmetric(_transpose(slopes) @ slopes)
-    noise = np.einsum("...ij,...ij->...j", rounding, rounding)
-    power = np.diagonal(total, axis1=-2, axis2=-1)
-    # Elsewhere the squares of the rounding are below the rounding of the sum.
-    doubtful = np.any(noise > _DOUBTFUL**2 * power, axis=-1)
-    doubtful |= _lost_in_sum(total, slopes.shape[-2])
-    if np.any(doubtful):
-        total[doubtful] = _without_hidden(slopes[doubtful], rounding[doubtful])
-    return total
-
-
-def _lost_in_sum(fim: Array, n_terms: int) -> NDArray[np.bool_]:
-    """Tell which sums are so long, and so nearly singular, that their rounding may hide it."""
-    n, floor = fim.shape[-1], n_terms * np.finfo(float).eps
-    if n_terms <= 8 * n:  # no more than what bounds take for rounding anyway
-        return np.zeros(fim.shape[:-2], dtype=bool)
-    scaled, _ = _unit_diagonal(fim)
-    try:
-        np.linalg.cholesky(scaled - floor * np.eye(n))  # faster than eigenvalues
-    except np.linalg.LinAlgError:
-        return np.linalg.eigvalsh(scaled)[..., 0] <= floor
-    return np.zeros(fim.shape[:-2], dtype=bool)
-
-
-def _without_hidden(slopes: Array, rounding: Array) -> Array:
-    """``S^T S`` without the directions that every slope rounds away.
-
-    These are looked for among slopes in units of their own rounding, or strong ones that are all
-    rounding would tilt them, and weak ones then tell something there.
-    """
-    if 0 in slopes.shape:
-        return np.zeros((*slopes.shape[:-2], slopes.shape[-1], slopes.shape[-1]))
-    blind = np.all(np.abs(slopes) <= rounding, axis=-2, keepdims=True)
-    slopes, rounding = np.where(blind, 0.0, slopes), np.where(blind, 0.0, rounding)
-    unit = np.sqrt(np.sum(slopes**2, axis=-2, keepdims=True))
-    unit = np.where(unit > 0, unit, 1.0)
-    slopes, rounding = slopes / unit, rounding / unit
-    eps = np.finfo(float).eps
-    floor = 8 * slopes.shape[-1] * eps * np.linalg.norm(slopes, 2, axis=(-2, -1), keepdims=True)
-    length, blur = (np.linalg.norm(each, axis=-1, keepdims=True) for each in (slopes, rounding))
-    known = np.maximum(blur, eps * length)
-    # All directions, those that a few rows leave out too.
-    rows = _few(slopes / np.where(known > 0, known, 1.0))
-    right = _transpose(np.linalg.svd(rows, full_matrices=True)[2])
-    told = slopes @ right
-    hidden = np.all(np.abs(told) <= rounding @ np.abs(right) + floor, axis=-2, keepdims=True)
-    root = _few(np.where(hidden, 0.0, told)) @ _transpose(right)
-    root = np.where(blind, 0.0, root * unit)
-    return _symmetric(_transpose(root) @ root)
-
-
-def _few(slopes: Array) -> Array:
-    """Slopes with the same ``S^T S``, no more of them than parameters; zero columns stay zero."""
-    if slopes.shape[-2] <= slopes.shape[-1]:
-        return slopes
-    return np.asarray(np.linalg.qr(slopes, mode="r"))
-
-
-def _without_rounding(name: str, fim: Array, floor: float) -> Array:
-    """Set what is not above ``floor`` to zero, in units in which all entries are known to it.
-
-    The directions first, the diagonal after them, each with its row and column, so that the
-    matrix stays positive semidefinite; one that was not, by more than rounding, is refused.
-    """
-    eigenvalues, vectors = np.linalg.eigh(fim)
-    if np.any(eigenvalues < -max(floor, _NEGATIVE)):
-        raise ValueError(f"{name} must be positive semidefinite")
-    hidden = eigenvalues <= floor
-    if np.any(hidden):
-        kept = np.where(hidden, 0.0, eigenvalues)[..., None, :]
-        rest = _symmetric((vectors * kept) @ _transpose(vectors))
-        fim = np.where(np.any(hidden, axis=-1)[..., None, None], rest, fim)
-        blind = np.diagonal(fim, axis1=-2, axis2=-1) <= floor
-        fim = np.where(blind[..., :, None] | blind[..., None, :], 0.0, fim)
-    return fim
-
-
-def _refuse_negative(name: str, eigenvalues: NDArray[Any], eps: float) -> None:
-    """Refuse a matrix with these eigenvalues unless it is positive semidefinite."""
-    largest = np.max(np.abs(eigenvalues), axis=-1, initial=0.0)
-    rounding = max(_NEGATIVE, 8 * eigenvalues.shape[-1] * eps)
-    if np.any(eigenvalues < -rounding * largest[..., None]):
-        raise ValueError(f"{name} must be positive semidefinite")
-
-
-def _seen(eigenvalues: NDArray[Any], eps: float) -> NDArray[np.bool_]:
-    """Tell which eigenvalues (ascending) of a positive semidefinite matrix are not round-off."""
-    floor = 8 * eigenvalues.shape[-1] * eps
-    return eigenvalues > np.clip(eigenvalues[..., -1:], 0, None) * floor
-
-
-def _identifiable(eigenvalues: NDArray[Any], eps: float) -> NDArray[np.bool_]:
-    return np.all(_seen(eigenvalues, eps), axis=-1)
-
-
-def _unit_diagonal(fim: Array) -> tuple[Array, Array]:
-    """Measure every parameter in the unit that makes its diagonal entry one; the units too."""
-    scale = np.sqrt(np.clip(np.diagonal(fim, axis1=-2, axis2=-1), 0, None))
-    scale = np.where(scale > 0, scale, 1.0)
-    return fim / (scale[..., :, None] * scale[..., None, :]), scale
-
-
-def _matrix(name: str, value: ArrayLike, dtype: type) -> NDArray[Any]:
-    matrix = _checks.finite(name, value, dtype)
-    if matrix.ndim < 2:
-        raise ValueError(f"{name} must have shape (..., rows, columns), got {matrix.shape}")
-    return matrix
-
-
-def _square(name: str, value: ArrayLike) -> Array:
-    matrix = _matrix(name, value, float)
-    if matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
-        raise ValueError(f"{name} must have shape (..., n, n) with n >= 1, got {matrix.shape}")
-    if np.array_equal(matrix, _transpose(matrix)):
-        return matrix
-    root = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
-    eps = 64 * _checks.precision(value)
-    rounding = eps * np.max(np.abs(matrix), axis=(-2, -1), keepdims=True)
-    allowed = max(1e-8, eps) * root[..., :, None] * root[..., None, :] + rounding
-    if np.any(np.abs(matrix - _transpose(matrix)) > allowed):
-        raise ValueError(f"{name} must be symmetric")
-    return matrix
-
-
-def _real_rows(matrix: NDArray[Any]) -> Array:
-    """Real parts above imaginary parts."""
-    return np.concatenate([matrix.real, matrix.imag], axis=-2)
-
-
-def _symmetric(matrix: Array) -> Array:
-    return (matrix + _transpose(matrix)) / 2
-
-
-def _transpose(matrix: NDArray[Any]) -> NDArray[Any]:
-    return np.swapaxes(matrix, -1, -2)
-
-
-def _adjoint(matrix: NDArray[Any]) -> NDArray[Any]:
-    return np.conj(_transpose(matrix))

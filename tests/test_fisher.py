@@ -7,7 +7,7 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfisac import fisher
+from cfisac import _rounding, fisher
 from cfisac.arrays import UniformLinearArray
 from cfisac.limits import angle_gain
 
@@ -764,7 +764,7 @@ def test_inputs_are_never_changed_and_never_shared(function, arguments):
 def gram(rng, shape, n):
     """Random information of widely different units, in arrays (..., n, n)."""
     slopes = rng.normal(size=(*shape, n + 1, n)) * 10.0 ** rng.integers(-9, 9, n)
-    return fisher._symmetric(np.swapaxes(slopes, -1, -2) @ slopes)
+    return _rounding.symmetric(np.swapaxes(slopes, -1, -2) @ slopes)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5000)])

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cfisac import fisher
+from cfisac import _rounding
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -362,4 +362,4 @@ def without_rounding(efim: Array, terms: Array) -> Array:
     unit = np.sqrt(np.where(terms > 0, terms, 1.0))
     outer = unit[..., :, None] * unit[..., None, :]
     efim = (efim + np.swapaxes(efim, -1, -2)) / 2 / outer
-    return outer * fisher._without_rounding("efim", efim, 8 * efim.shape[-1] * _EPS)
+    return outer * _rounding.without_rounding("efim", efim, 8 * efim.shape[-1] * _EPS)

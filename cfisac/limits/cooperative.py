@@ -39,8 +39,8 @@ def state_efim(
 ) -> Array:
     """Information on the state of one target, the gains of all APs being unknown.
 
-    The repaired form of liu (6) and (14): with ``SNR_l = sample_snr_l N_A N_c N_s`` and the Jacobian
-    ``J_l`` of :func:`cfisac.geometry.monostatic`::
+    The repaired form of liu (6) and (14): with ``SNR_l = sample_snr_l N_A N_c N_s`` and the
+    Jacobian ``J_l`` of :func:`cfisac.geometry.monostatic`::
 
         F = sum_l 2 SNR_l J_l^T W_l J_l,
 
@@ -124,7 +124,9 @@ def paths(
         "position", position, "velocity", velocity, aps, carrier_frequency, axes
     )
     seen = geometry.sight(here, there, speed, along, names=("position", "aps"))
-    _checks.must_broadcast(aps=seen.distance.shape, n_antennas=n_antennas.shape, sample_snr=snr.shape)
+    _checks.must_broadcast(
+        aps=seen.distance.shape, n_antennas=n_antennas.shape, sample_snr=snr.shape
+    )
     delay = 2 * seen.distance / speed_of_light
     waveforms.refuse_late(waveform, "position", np.where(snr > 0, delay, 0.0))
     variance = (n_antennas.astype(float) ** 2 - 1) / 12
@@ -260,7 +262,7 @@ def velocity_error_bound(efim: ArrayLike) -> Array:
     """Bound on the error of the velocity (m/s), the position being unknown.
 
     Takes, returns and raises the same as :func:`position_error_bound`, for v_x and v_y. The
-    velocity cannot be identified from one symbol, nor when all APs see the target along the same line.
+    velocity cannot be identified from one symbol, nor when all APs see the target along one line.
     """
     return _root_sum(efim, slice(2, 4))
 
