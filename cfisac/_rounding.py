@@ -154,3 +154,31 @@ def transpose(matrix: NDArray[Any]) -> NDArray[Any]:
 
 def adjoint(matrix: NDArray[Any]) -> NDArray[Any]:
     return np.conj(transpose(matrix))
+
+
+def left_of(fim: Array, n_keep: int, eps: float) -> Array:
+    """Schur complement of any FIM (..., n, n), known to ``eps``."""
+    # Units must not decide what is singular or zero: judge, and solve, with a unit diagonal.
+    fim, scale = unit_diagonal(fim)
+    coupling, nuisance = fim[..., :n_keep, n_keep:], fim[..., n_keep:, n_keep:]
+    spectrum = np.linalg.eigvalsh(nuisance)
+    refuse_negative("fim", spectrum, eps)
+    if not np.all(all_seen(spectrum, eps)):
+        raise ValueError("the nuisance block of the FIM is singular")
+    fit = np.linalg.solve(nuisance, transpose(coupling))
+    left = symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
+    # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
+    unit = np.sqrt(1 + np.sum(fit**2, axis=-2))
+    outer = unit[..., :, None] * unit[..., None, :]
+    left = outer * without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
+    scale = scale[..., :n_keep]
+    return left * (scale[..., :, None] * scale[..., None, :])
+
+
+def bound_of(efim: Array, eps: float) -> Array:
+    """PEB of any EFIM (..., k, k), known to ``eps``."""
+    eigenvalues = np.linalg.eigvalsh(efim)
+    refuse_negative("efim", eigenvalues, eps)
+    identifiable = all_seen(eigenvalues, eps)
+    trace = np.sum(1 / np.where(identifiable[..., None], eigenvalues, 1.0), axis=-1)
+    return np.where(identifiable, np.sqrt(trace), np.inf)

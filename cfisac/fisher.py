@@ -21,8 +21,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, _differences, _small
 from cfisac._rounding import (
-    DOUBTFUL, a_matrix, a_square, adjoint, all_seen, lost_in_sum, real_rows, refuse_negative,
-    seen_ones, sum_of_squares, symmetric, transpose, unit_diagonal, without_hidden,
+    DOUBTFUL,
+    a_matrix,
+    a_square,
+    adjoint,
+    bound_of,
+    left_of,
+    lost_in_sum,
+    real_rows,
+    refuse_negative,
+    seen_ones,
+    sum_of_squares,
+    symmetric,
+    transpose,
+    unit_diagonal,
+    without_hidden,
     without_rounding,
 )  # fmt: skip
 
@@ -192,28 +205,9 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
     if fim.shape[-1] <= _small.MOST and eps == _EPS:
         left, clear = _small.eliminated(fim, n_keep)
         if not np.all(clear):
-            left[~clear] = _left_of(fim[~clear], n_keep, eps)
+            left[~clear] = left_of(fim[~clear], n_keep, eps)
         return left
-    return _left_of(fim, n_keep, eps)
-
-
-def _left_of(fim: Array, n_keep: int, eps: float) -> Array:
-    """Schur complement of any FIM (..., n, n), known to ``eps``."""
-    # Units must not decide what is singular or zero: judge, and solve, with a unit diagonal.
-    fim, scale = unit_diagonal(fim)
-    coupling, nuisance = fim[..., :n_keep, n_keep:], fim[..., n_keep:, n_keep:]
-    spectrum = np.linalg.eigvalsh(nuisance)
-    refuse_negative("fim", spectrum, eps)
-    if not np.all(all_seen(spectrum, eps)):
-        raise ValueError("the nuisance block of the FIM is singular")
-    fit = np.linalg.solve(nuisance, transpose(coupling))
-    left = symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
-    # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
-    unit = np.sqrt(1 + np.sum(fit**2, axis=-2))
-    outer = unit[..., :, None] * unit[..., None, :]
-    left = outer * without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
-    scale = scale[..., :n_keep]
-    return left * (scale[..., :, None] * scale[..., None, :])
+    return left_of(fim, n_keep, eps)
 
 
 def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
@@ -381,15 +375,6 @@ def position_error_bound(efim: ArrayLike) -> Array:
     if efim.shape[-1] == 2 and eps == _EPS:
         bound, clear = _small.bound_of_pairs(efim)
         if not np.all(clear):
-            bound[~clear] = _bound_of(efim[~clear], eps)
+            bound[~clear] = bound_of(efim[~clear], eps)
         return bound
-    return _bound_of(efim, eps)
-
-
-def _bound_of(efim: Array, eps: float) -> Array:
-    """PEB of any EFIM (..., k, k), known to ``eps``."""
-    eigenvalues = np.linalg.eigvalsh(efim)
-    refuse_negative("efim", eigenvalues, eps)
-    identifiable = all_seen(eigenvalues, eps)
-    trace = np.sum(1 / np.where(identifiable[..., None], eigenvalues, 1.0), axis=-1)
-    return np.where(identifiable, np.sqrt(trace), np.inf)
+    return bound_of(efim, eps)

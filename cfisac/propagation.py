@@ -261,14 +261,15 @@ def swerling_one(
     return np.asarray(scale * (parts[0] + 1j * parts[1]))
 
 
+@_checks.renamed(angle="phi", spread="angle_spread")
 def local_scattering_covariance(
-    n_antennas: int, angle: ArrayLike, spread: ArrayLike, spacing: float = 0.5
+    n_antennas: int, phi: ArrayLike, angle_spread: ArrayLike, spacing: float = 0.5
 ) -> ComplexArray:
     """Covariance of a path whose waves arrive from a Gaussian cone around one direction.
 
-    Entry (l, m) is ``E[exp(j kappa (l - m) sin(angle + delta))]``, ``delta ~ N(0, spread^2)`` and
+    Entry (l, m) is ``E[exp(j kappa (l - m) sin(phi + delta))]``, ``delta ~ N(0, s^2)`` and
     ``kappa = 2 pi spacing``, summed exactly: with ``exp(j z sin t) = sum_n J_n(z) exp(j n t)`` the
-    mean is ``sum_n J_n(z) exp(j n angle - n^2 spread^2 / 2)``, ``z = kappa (l - m)``. A spread of
+    mean is ``sum_n J_n(z) exp(j n phi - n^2 s^2 / 2)``, ``z = kappa (l - m)``. A spread of
     zero leaves the outer product of the steering vector, a large one ``J_0(z)``: waves from
     everywhere.
 
@@ -276,10 +277,10 @@ def local_scattering_covariance(
     ----------
     n_antennas : int
         M >= 1, of a uniform linear array.
-    angle : (...) float
+    phi : (...) float
         Mean angle from broadside (rad).
-    spread : (...) float
-        Standard deviation of the angle (rad), >= 0.
+    angle_spread : (...) float
+        s, the standard deviation of the angle (rad), >= 0.
     spacing : float
         Distance of neighbours in wavelengths, > 0.
 
@@ -297,7 +298,7 @@ def local_scattering_covariance(
     --------
     >>> import numpy as np
     >>> from cfisac.propagation import local_scattering_covariance
-    >>> matrix = local_scattering_covariance(4, angle=0.3, spread=0.1)
+    >>> matrix = local_scattering_covariance(4, phi=0.3, angle_spread=0.1)
     >>> matrix.shape, round(np.trace(matrix).real)
     ((4, 4), 4)
     >>> print(abs(matrix[0]).round(2))  # neighbours fade alike
@@ -308,7 +309,7 @@ def local_scattering_covariance(
     size = _checks.one("n_antennas", n_antennas, _checks.count)
     spacing = _checks.one("spacing", spacing, _checks.positive)
     angle, spread = np.broadcast_arrays(
-        _checks.finite("angle", angle), _checks.non_negative("spread", spread)
+        _checks.finite("phi", phi), _checks.non_negative("angle_spread", angle_spread)
     )
     lag = 2 * np.pi * spacing * np.arange(size)
     # J_n(z) is below rounding for n well above z, and so is the Gaussian far from zero.

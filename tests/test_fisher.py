@@ -777,7 +777,7 @@ def test_entry_by_entry_is_what_linear_algebra_says(shape):
         before = fim.copy()
         left = fisher.equivalent_fim(fim, n_keep)
         np.testing.assert_array_equal(fim, before)
-        expected = fisher._left_of(fim, n_keep, eps)
+        expected = _rounding.left_of(fim, n_keep, eps)
         unit = np.sqrt(np.diagonal(fim, axis1=-2, axis2=-1))[..., :n_keep]
         outer = unit[..., :, None] * unit[..., None, :]
         assert left.shape == expected.shape
@@ -786,7 +786,7 @@ def test_entry_by_entry_is_what_linear_algebra_says(shape):
     before = efim.copy()
     bound = fisher.position_error_bound(efim)
     np.testing.assert_array_equal(efim, before)
-    np.testing.assert_allclose(bound, fisher._bound_of(efim, eps), rtol=1e-12)
+    np.testing.assert_allclose(bound, _rounding.bound_of(efim, eps), rtol=1e-12)
 
 
 def test_matrices_near_a_singular_one_take_the_careful_road():
@@ -799,7 +799,7 @@ def test_matrices_near_a_singular_one_take_the_careful_road():
         efim[:, 0, 0], efim[:, 1, 1] = 1.0, unit**2
         efim[:, 0, 1] = efim[:, 1, 0] = unit * root
         bound = fisher.position_error_bound(efim)
-        exact = [fisher._bound_of(each, eps) for each in efim]
+        exact = [_rounding.bound_of(each, eps) for each in efim]
         np.testing.assert_allclose(bound, exact, rtol=1e-12)
         assert unit != 1 or (np.isinf(bound[0]) and np.isfinite(bound[-1]))
         fim = np.zeros((len(share), 3, 3))
@@ -808,7 +808,7 @@ def test_matrices_near_a_singular_one_take_the_careful_road():
         fim[:, 0, 2] = fim[:, 2, 0] = 1.0
         fim[:, 0, 0] += 1 / 7
         left = fisher.equivalent_fim(fim, 2)
-        one = [fisher._left_of(each, 2, eps) for each in fim]
+        one = [_rounding.left_of(each, 2, eps) for each in fim]
         scale = np.outer([1, unit], [1, unit])
         np.testing.assert_allclose(left / scale, one / scale, rtol=0, atol=1e-12)
         np.testing.assert_array_equal(left == 0, np.array(one) == 0)

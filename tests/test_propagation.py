@@ -293,7 +293,8 @@ def test_local_scattering_is_the_mean_of_random_waves():
     ("arguments", "name"),
     [
         ((0, 0.1, 0.1), "n_antennas"), ((2.5, 0.1, 0.1), "n_antennas"),
-        ((4, np.nan, 0.1), "angle"), ((4, 0.1, -0.1), "spread"), ((4, 0.1, np.inf), "spread"),
+        ((4, np.nan, 0.1), "phi"), ((4, 0.1, -0.1), "angle_spread"),
+        ((4, 0.1, np.inf), "angle_spread"),
         ((4, 0.1, 0.1, 0), "spacing"), (([4, 8], 0.1, 0.1), "n_antennas"),
         ((4, 0.1, 0.1, [0.5, 1]), "spacing"),
     ],
