@@ -7,7 +7,7 @@ import numpy as np
 from scipy.constants import speed_of_light
 
 from cfisac import _checks, fisher, propagation, waveforms
-from cfisac.limits import multistatic
+from cfisac.limits import _one_path, _scene
 
 _BLOCK = 512
 
@@ -55,7 +55,7 @@ def _map_block(scene, lags, own, points, target):
     waveforms.refuse_late(scene.waveform, "points", longest)
     # Sums over transmitters and over receivers; J1, J2 and J4 point along (-u_y, u_x).
     all_t, all_r = towards.sum(axis=0), weight.sum(axis=0)
-    v_omega = multistatic._index_variance(scene.n_antennas)
+    v_omega = _one_path.index_variance(scene.n_antennas)
     angle = weight * sway**2 * v_omega
     efim = all_t * _square_sum(angle, r_y, -r_x)
     efim += all_r * _square_sum(spread * slope**2, u_y, -u_x)
@@ -71,7 +71,7 @@ def _map_block(scene, lags, own, points, target):
     wavelength = speed_of_light / scene.carrier_frequency
     per_area = propagation.radar_gain(1.0, 1.0, wavelength, scene.transmit_gain, scene.receive_gain)
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    scale = 2 * n_samples * per_area * multistatic._mean_rcs(scene)[target] / scene.noise_variance
+    scale = 2 * n_samples * per_area * _scene.mean_rcs(scene)[target] / scene.noise_variance
     return np.moveaxis(scale * efim, -1, 0), scale * terms
 
 

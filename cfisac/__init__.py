@@ -18,9 +18,11 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     Scenes of your own, and those of the sources from their parameter tables.
 ``fisher``
     Information of Gaussian signals, nuisance parameters, position error bounds.
+``paths``
+    What every bound is a sum over: paths of a scene, and what may be unknown about them.
 ``limits``
     The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
-    ``cooperative``.
+    ``cooperative``; targets that overlap: ``coupled``.
 ``estimators``
     Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
 ``montecarlo``

@@ -28,12 +28,31 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, fisher, geometry, propagation, waveforms
+from cfisac import _checks, fisher, propagation, waveforms
 from cfisac._constants import SPEED_OF_LIGHT
-from cfisac.limits import _map, coupled
-from cfisac.paths import Paths, echo_seen
+from cfisac.limits import _map, _scene, coupled
+from cfisac.limits._one_path import (
+    beam_gains,
+    index_variance,
+    path_efim,
+    path_fim,
+)
+from cfisac.paths import Paths
 from cfisac.scenarios import MultistaticScene
-from cfisac.waveforms import OFDM, OTFS
+
+__all__ = [
+    "beam_gains",
+    "draw_gains",
+    "joint_efim",
+    "path_efim",
+    "path_fim",
+    "paths",
+    "peb",
+    "position_efim",
+    "position_error_bound",
+    "position_map",
+    "rms_gains",
+]
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -41,176 +60,6 @@ Bound = Literal["exact", "approximate"]
 
 _LATE = 1 + 1e-9  # share of the longest delay that counts as it, in waveforms.refuse_late too
 _WEAK = 2**16  # paths by way of weak points of a map worked on at a time: memory
-
-
-# --------------------------------------------------------------------------------- one path
-
-
-def beam_gains(transmit_angle: ArrayLike, beam_covariance: ArrayLike) -> tuple[Array, Array]:
-    """Power and angular spread of the beams in the direction of a target.
-
-    Parameters
-    ----------
-    transmit_angle : (...) float
-        omega_t, the electrical angle of departure (rad per antenna step).
-    beam_covariance : (..., M_t, M_t) complex
-        V in watts, Hermitian and positive semidefinite.
-
-    Returns
-    -------
-    power : (...)
-        ``b = a^H V a`` in watts.
-    spread : (...)
-        ``c = adot^H V adot - |a^H V adot|^2 / b`` in watts per rad^2: what the angle of departure
-        changes in the signal beyond its complex scale. Zero, up to rounding, for a single beam;
-        0 where b = 0.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not finite, ``beam_covariance`` is not Hermitian positive semidefinite,
-        or the shapes do not broadcast.
-    """
-    omega = _checks.finite("transmit_angle", transmit_angle)
-    covariance = _hermitian("beam_covariance", beam_covariance)
-    _checks.must_broadcast(transmit_angle=omega.shape, beam_covariance=covariance.shape[:-2])
-    return _beam_gains(omega, covariance)
-
-
-def path_fim(
-    gain: ArrayLike,
-    transmit_angle: ArrayLike,
-    beam_covariance: ArrayLike,
-    waveform: OTFS | OFDM,
-    noise_variance: ArrayLike,
-    n_receive_antennas: int | None = None,
-    delay: ArrayLike = 0.0,
-) -> Array:
-    """FIM of (omega_r, omega_t, tau, nu, Re beta, Im beta) of one path (fan_conf (14)-(17)).
-
-    Every entry is a receive factor times a transmit factor times a signal factor. The transmit
-    factors are those of (13), ``h^T`` times the conjugate precoder; fan_conf Appendix A is exact
-    for ``h^H`` times the precoder, which conjugates the cross entries of omega_t. For arrays that
-    turn like fan's, give ``-transmit_angle`` and change the signs of the first two rows and
-    columns.
-
-    Parameters
-    ----------
-    gain : (...) complex
-        beta, amplitude of the path.
-    transmit_angle : (...) float
-        omega_t (rad per antenna step).
-    beam_covariance : (..., M_t, M_t) complex
-        V in watts, Hermitian and positive semidefinite.
-    waveform : OTFS or OFDM
-        Gives the signal factors; its M N symbols have unit energy.
-    noise_variance : (...) float
-        sigma^2 > 0 per antenna and sample, in watts.
-    n_receive_antennas : int, optional
-        M_r; by default M_t.
-    delay : (...) float
-        tau in seconds: 0 <= tau < T for OTFS, within the CP for OFDM. In an OTFS frame it moves
-        samples from one symbol to the next, which changes this matrix but not its Schur complement.
-        For ``T Delta f`` other than one this is no longer (31), whose sums then belong to no
-        sampled signal: the samples keep the times ``n T + l / (M Delta f)`` at which they arrive.
-
-    Returns
-    -------
-    (..., 6, 6)
-        In the inverse products of rad, rad, s, Hz, 1 and 1.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not finite or out of range, or the shapes do not broadcast.
-    """
-    gain, omega, covariance, noise, n_receive = _path(
-        gain, transmit_angle, beam_covariance, noise_variance, n_receive_antennas
-    )
-    delay = _checks.non_negative("delay", delay)
-    leading = np.broadcast_shapes(gain.shape, omega.shape, covariance.shape[:-2], noise.shape)
-    _checks.must_broadcast(gain=leading, delay=delay.shape)
-    index = np.arange(n_receive)
-    receive = np.array([[1, 1j * index.mean()], [-1j * index.mean(), np.mean(index**2)]])
-    response, slope = _response(omega, covariance.shape[-1])
-    columns = np.stack([response, slope], axis=-1)
-    transmit = np.swapaxes(columns.conj(), -1, -2) @ covariance @ columns
-    energy, r10, r01, *_ = np.broadcast_arrays(*waveform.signal_factors(delay))
-    if isinstance(waveform, OTFS):
-        # (31) takes what a delay moves into the next symbol to be T late, which it is only for
-        # T Delta f = 1: it is 1 / Delta f late, M samples.
-        gap = waveform.symbol_period - 1 / waveform.subcarrier_spacing
-        moved = np.ceil(np.round(delay * waveform.bandwidth, 9)) / waveform.n_subcarriers
-        r01 = r01 + 2j * np.pi * energy * gap * moved
-    r11 = np.conj(r10) * r01 / energy
-    r20, r02 = (
-        energy * variance + np.abs(mean) ** 2 / energy
-        for mean, variance in zip(
-            (r10, r01), np.diagonal(waveform.delay_doppler_covariance()), strict=True
-        )
-    )
-    rows = [[energy, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
-    signal = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
-    # Inner products of the path and its derivatives by omega_r, omega_t, tau and nu.
-    r, t, s = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 2]]).T
-    gram = receive[np.ix_(r, r)] * transmit[..., t[:, None], t] * signal[..., s[:, None], s]
-    # The six columns of the Jacobian: beta times the derivatives, then the path and j times it.
-    weight = np.zeros((*gain.shape, 6, 5), dtype=complex)
-    weight[..., range(4), range(1, 5)] = gain[..., None]
-    weight[..., 4, 0], weight[..., 5, 0] = 1, 1j
-    fim = np.real(weight.conj() @ gram @ np.swapaxes(weight, -1, -2))
-    return (fim + np.swapaxes(fim, -1, -2)) / noise[..., None, None]
-
-
-def path_efim(
-    gain: ArrayLike,
-    transmit_angle: ArrayLike,
-    beam_covariance: ArrayLike,
-    waveform: OTFS | OFDM,
-    noise_variance: ArrayLike,
-    n_receive_antennas: int | None = None,
-) -> Array:
-    """Equivalent FIM of (omega_r, omega_t, tau, nu) of one path with unknown gain.
-
-    The Schur complement (fan_conf (19)) of :func:`path_fim` in closed form, for any beam
-    covariance. fan_conf (33) is its special case of a single beam.
-
-    Parameters
-    ----------
-    gain : (...) complex
-        beta, amplitude of the path; only its modulus matters.
-    transmit_angle : (...) float
-        omega_t (rad per antenna step).
-    beam_covariance : (..., M_t, M_t) complex
-        V in watts, Hermitian and positive semidefinite.
-    waveform : OTFS or OFDM
-        Its M N symbols have unit energy.
-    noise_variance : (...) float
-        sigma^2 > 0 per antenna and sample, in watts.
-    n_receive_antennas : int, optional
-        M_r; by default M_t.
-
-    Returns
-    -------
-    (..., 4, 4)
-        ``(2 |beta|^2 / sigma^2) M N diag{b v_r, c, b v_tau, b v_nu}``.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not finite or out of range, or the shapes do not broadcast.
-    """
-    gain, omega, covariance, noise, n_receive = _path(
-        gain, transmit_angle, beam_covariance, noise_variance, n_receive_antennas
-    )
-    power, spread = _beam_gains(omega, covariance)
-    n_samples = waveform.n_subcarriers * waveform.n_symbols
-    snr = 2 * np.abs(gain) ** 2 * n_samples / noise
-    efim = np.zeros((*np.broadcast_shapes(snr.shape, power.shape), 4, 4))
-    efim[..., 0, 0] = snr * power * _index_variance(n_receive)
-    efim[..., 1, 1] = snr * spread
-    efim[..., 2:, 2:] = (snr * power)[..., None, None] * waveform.delay_doppler_covariance()
-    return efim
 
 
 # ------------------------------------------------------------------------- targets of a scene
@@ -223,7 +72,7 @@ def rms_gains(scene: MultistaticScene) -> ComplexArray:
     are optimistic: a position error bound is a convex function of the path powers, so its mean over
     fluctuating targets is larger.
     """
-    return np.sqrt(_radar_gain(scene, scene.targets) * _mean_rcs(scene)).astype(complex)
+    return np.sqrt(_scene.radar_gain(scene, scene.targets) * _scene.mean_rcs(scene)).astype(complex)
 
 
 def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArray:
@@ -232,8 +81,8 @@ def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArra
     ``beta_prt = sqrt(xi_prt) alpha_prt`` with independent ``alpha_prt ~ CN(0, sigma_rcs^2)``, which
     stay the same for the frame.
     """
-    xi = _radar_gain(scene, scene.targets)
-    return np.sqrt(xi) * propagation.swerling_one(rng, _mean_rcs(scene), xi.shape)
+    xi = _scene.radar_gain(scene, scene.targets)
+    return np.sqrt(xi) * propagation.swerling_one(rng, _scene.mean_rcs(scene), xi.shape)
 
 
 def position_efim(
@@ -294,15 +143,17 @@ def paths(
     ValueError
         As :func:`position_efim`.
     """
-    power = _power(scene, power)
+    power = _scene.checked_power(scene, power)
     if bound == "exact":
-        covariance: ComplexArray | None = _beam_covariance(scene, power)
+        covariance: ComplexArray | None = _scene.beam_covariance(scene, power)
     elif bound == "approximate":
         covariance = None
     else:
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
     own = power[:, : len(scene.targets)]
-    return _by_way_of(scene, covariance, own, scene.targets, scene.velocities, _snr(scene, gains))
+    return _scene.by_way_of(
+        scene, covariance, own, scene.targets, scene.velocities, _scene.path_snr(scene, gains)
+    )
 
 
 def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
@@ -335,8 +186,10 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
     """
-    power = _power(scene, power)
-    return coupled.paths(scene, power, _gains(scene, gains), *_parameters(scene))
+    power = _scene.checked_power(scene, power)
+    return coupled.paths(
+        scene, power, _scene.checked_gains(scene, gains), *_scene.parameters(scene)
+    )
 
 
 def position_error_bound(
@@ -432,7 +285,7 @@ def position_map(
     ``8 M_t`` numbers each, with that of transmitters: "numpy" and "fast" need less than 10 MB,
     "jax" 0.4 GB for a million points, and on an accelerator a few times 2^22 numbers.
     """
-    power = _power(scene, power)
+    power = _scene.checked_power(scene, power)
     points = _checks.finite("points", points)
     if points.ndim < 1 or points.shape[-1] != 2:
         raise ValueError(f"points must have shape (..., 2), got {points.shape}")
@@ -449,7 +302,7 @@ def position_map(
             raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
     flat, own = points.reshape(-1, 2), power[:, target]
     transmitters, receivers = _ends(scene, power, None if bound == "exact" else own)
-    scale = _snr_of_pair(scene) * _mean_rcs(scene)[target]
+    scale = _scene.snr_of_pair(scene) * _scene.mean_rcs(scene)[target]
     efim, weak = np.empty((len(flat), 2, 2)), np.zeros(len(flat), dtype=bool)
     for block, sums, terms, way, on_end in _map.information(
         transmitters, receivers, flat, _map_weights(scene, target), backend
@@ -465,11 +318,11 @@ def position_map(
     where = np.flatnonzero(weak)
     step = max(1, _WEAK // (len(scene.transmitters) * len(scene.receivers)))
     for some in (where[start : start + step] for start in range(0, len(where), step)):
-        snr = _snr_per_square_metre(scene, flat[some]) * _mean_rcs(scene)[target]
-        covariance = _beam_covariance(scene, power) if bound == "exact" else None
+        snr = _scene.snr_per_square_metre(scene, flat[some]) * _scene.mean_rcs(scene)[target]
+        covariance = _scene.beam_covariance(scene, power) if bound == "exact" else None
         each = np.broadcast_to(own[:, None], (len(own), len(some)))
         velocity = scene.velocities[target]
-        efim[some] = _path_by_path(scene, covariance, each, flat[some], velocity, snr)
+        efim[some] = _scene.path_by_path(scene, covariance, each, flat[some], velocity, snr)
     return efim.reshape(*points.shape, 2)
 
 
@@ -487,7 +340,7 @@ def _ends(scene: MultistaticScene, power: Array, own: Array | None) -> tuple[_ma
         transmitters = _map.shining(*places, power, scene.beams)
     else:
         transmitters = _map.shining_alike(*places, own, 0.0)
-    listening = np.ones(len(scene.receivers)), _index_variance(scene.n_antennas)
+    listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
     return transmitters, _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
 
 
@@ -495,219 +348,3 @@ def _map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
     v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
     v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
     return _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)
-
-
-def _beam_covariance(scene: MultistaticScene, power: Array) -> ComplexArray:
-    """``V_p = sum_q eta_pq B_pq``, (P, M_t, M_t)."""
-    n_transmitters, n_beams, size, _ = scene.beams.shape
-    flat = scene.beams.reshape(n_transmitters, n_beams, size * size)
-    return (power[:, None] @ flat).reshape(n_transmitters, size, size)
-
-
-def _path_by_path(
-    scene: MultistaticScene,
-    covariance: ComplexArray | None,
-    own: Array,
-    positions: Array,
-    velocities: Array,
-    snr: Array,
-) -> Array:
-    """EFIMs of n positions from the slopes of all P R paths each, (n, 2, 2)."""
-    return _by_way_of(scene, covariance, own, positions, velocities, snr).information((0, 1))
-
-
-def _by_way_of(
-    scene: MultistaticScene,
-    covariance: ComplexArray | None,
-    own: Array,
-    positions: Array,
-    velocities: Array,
-    snr: Array,
-) -> Paths:
-    """Paths (P, R, n) by way of n positions.
-
-    ``covariance`` is that of each transmitter's beams (P, M_t, M_t), or None for Proposition 1,
-    which takes ``own`` (P, n) instead; ``snr`` (P, R, n) is twice that of the path, per watt.
-    """
-    out, back = (
-        geometry.sight(positions, places)
-        for places in (scene.transmitters[:, None, None], scene.receivers[:, None])
-    )
-    kappa = 2 * np.pi * scene.spacing
-    if covariance is None:
-        towards, spread = own, np.zeros(own.shape)
-    else:
-        omega = kappa * np.sum(out.unit[:, 0] * scene.transmit_axes[:, None], axis=-1)
-        towards, spread = _beam_gains(omega, covariance[:, None])
-        spread = spread / np.where(towards > 0, towards, 1.0)
-    sent = kappa * np.sqrt(spread)[..., None] * scene.transmit_axes[:, None]
-    heard = kappa * np.sqrt(_index_variance(scene.n_antennas)) * scene.receive_axes
-    return echo_seen(
-        out,
-        back,
-        velocities,
-        scene.carrier_frequency,
-        snr * towards[:, None] / 2,
-        scene.waveform.delay_doppler_covariance(),
-        sent[:, None, :, None],
-        heard[:, None, None],
-    )
-
-
-# ----------------------------------------------------------------------------------- helpers
-
-
-def _response(omega: Array, n_antennas: int) -> tuple[ComplexArray, ComplexArray]:
-    """Array response a(omega) and its derivative, (..., M_t)."""
-    index = np.arange(n_antennas)
-    response = np.exp(1j * omega[..., None] * index) / np.sqrt(n_antennas)
-    return response, 1j * index * response
-
-
-def _beam_gains(omega: Array, covariance: ComplexArray) -> tuple[Array, Array]:
-    response, slope = _response(omega, covariance.shape[-1])
-    seen = _apply(covariance, response)
-    power = _above(np.sum(response.conj() * seen, axis=-1).real, covariance, response)
-    # The share of the derivative that the gain hides is taken off before squaring.
-    hidden = np.sum(seen.conj() * slope, axis=-1)
-    share = np.divide(hidden, power, where=power > 0, out=np.zeros_like(hidden))
-    rest = slope - share[..., None] * response
-    spread = np.sum(rest.conj() * _apply(covariance, rest), axis=-1).real
-    return power, np.where(power > 0, _above(spread, covariance, rest), 0.0)
-
-
-def _above(square: Array, covariance: ComplexArray, vector: ComplexArray) -> Array:
-    """``vector^H V vector``, or 0 where that is but the rounding of its terms (in a null)."""
-    size = np.abs(vector)
-    terms = np.sum(size * _apply(np.abs(covariance), size), axis=-1)
-    return np.where(square > 8 * np.finfo(float).eps * terms, square, 0.0)
-
-
-def _apply(matrix: ComplexArray, vector: ComplexArray) -> ComplexArray:
-    """Matrix times vector; vectors along the last leading axis may share a matrix."""
-    if vector.ndim > 1 and (matrix.ndim == 2 or matrix.shape[-3] == 1):
-        shared = matrix if matrix.ndim == 2 else matrix[..., 0, :, :]
-        return vector @ np.swapaxes(shared, -1, -2)
-    return (matrix @ vector[..., None])[..., 0]
-
-
-def _index_variance(n_antennas: int) -> float:
-    """Variance of the antenna indices, ``(M^2 - 1) / 12`` (fan_conf (32), with d_11)."""
-    return (n_antennas**2 - 1) / 12
-
-
-def _parameters(scene: MultistaticScene) -> tuple[Array, Array]:
-    """Fan's parameters (P, R, T, 4) of all paths, and their derivatives by the position."""
-    parameters, jacobian = geometry.bistatic(
-        scene.targets,
-        scene.velocities,
-        scene.transmitters[:, None, None],
-        scene.receivers[:, None],
-        scene.transmit_axes[:, None, None],
-        scene.receive_axes[:, None],
-        scene.carrier_frequency,
-        scene.spacing,
-    )
-    return parameters, jacobian[..., :2]
-
-
-def _mean_rcs(scene: MultistaticScene) -> Array:
-    return np.broadcast_to(np.asarray(scene.mean_rcs, dtype=float), len(scene.targets))
-
-
-def _radar_gain(scene: MultistaticScene, points: Array) -> Array:
-    """Radar equation of every path by way of points (n, 2), (P, R, n)."""
-    return propagation.radar_gain(
-        np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
-        np.linalg.norm(points - scene.receivers[:, None], axis=-1),
-        SPEED_OF_LIGHT / scene.carrier_frequency,
-        scene.transmit_gain,
-        scene.receive_gain,
-    )
-
-
-def _snr(scene: MultistaticScene, gains: ArrayLike | None) -> Array:
-    """``2 |beta|^2 M N / sigma^2`` of every path, per watt of beam power."""
-    if gains is None:
-        return _snr_per_square_metre(scene, scene.targets) * _mean_rcs(scene)
-    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    return 2 * n_samples * np.abs(_gains(scene, gains)) ** 2 / scene.noise_variance
-
-
-def _snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
-    """The same for targets of 1 m^2 at points (n, 2), (P, R, n)."""
-    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    return 2 * n_samples * _radar_gain(scene, points) / scene.noise_variance
-
-
-def _snr_of_pair(scene: MultistaticScene) -> float:
-    """The same for distances of 1 m."""
-    per_area = propagation.radar_gain(
-        1.0, 1.0, scene.wavelength, scene.transmit_gain, scene.receive_gain
-    )
-    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    return float(2 * n_samples * per_area / scene.noise_variance)
-
-
-def _gains(scene: MultistaticScene, gains: ArrayLike) -> ComplexArray:
-    shape = len(scene.transmitters), len(scene.receivers), len(scene.targets)
-    checked = _checks.finite("gains", gains, complex)
-    if checked.shape != shape:
-        raise ValueError(
-            f"gains must have the shape (transmitters, receivers, targets) = {shape}, "
-            f"got {checked.shape}"
-        )
-    return checked
-
-
-def _power(scene: MultistaticScene, power: ArrayLike) -> Array:
-    shape = scene.beams.shape[:2]
-    checked = _checks.non_negative("power", power)
-    try:
-        return np.broadcast_to(checked, shape)
-    except ValueError as error:
-        raise ValueError(
-            f"power must broadcast to {shape}, transmitters x beams, got {checked.shape}"
-        ) from error
-
-
-def _path(
-    gain: ArrayLike,
-    transmit_angle: ArrayLike,
-    beam_covariance: ArrayLike,
-    noise_variance: ArrayLike,
-    n_receive_antennas: int | None,
-) -> tuple[ComplexArray, Array, ComplexArray, Array, int]:
-    """Check the arguments of a path."""
-    gain = _checks.finite("gain", gain, complex)
-    omega = _checks.finite("transmit_angle", transmit_angle)
-    covariance = _hermitian("beam_covariance", beam_covariance)
-    noise = _checks.positive("noise_variance", noise_variance)
-    n_receive = covariance.shape[-1]
-    if n_receive_antennas is not None:
-        n_receive = _checks.one("n_receive_antennas", n_receive_antennas, _checks.count)
-    _checks.must_broadcast(
-        gain=gain.shape,
-        transmit_angle=omega.shape,
-        beam_covariance=covariance.shape[:-2],
-        noise_variance=noise.shape,
-    )
-    return gain, omega, covariance, noise, n_receive
-
-
-def _hermitian(name: str, value: ArrayLike) -> ComplexArray:
-    matrix = _checks.finite(name, value, complex)
-    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
-        raise ValueError(f"{name} must have shape (..., M_t, M_t), got {matrix.shape}")
-    adjoint = np.conj(np.swapaxes(matrix, -1, -2))
-    size = np.max(np.abs(matrix), axis=(-2, -1), initial=0.0)
-    skew = np.max(np.abs(matrix - adjoint), axis=(-2, -1), initial=0.0)
-    wrong = bool(np.any(skew > 1e-8 * size))
-    try:  # faster than eigenvalues; the shift lets rounding pass, and zero
-        shift = 1e-8 * size + np.finfo(float).tiny
-        np.linalg.cholesky(matrix + shift[..., None, None] * np.eye(matrix.shape[-1]))
-    except np.linalg.LinAlgError:
-        wrong = True
-    if wrong:
-        raise ValueError(f"{name} must be Hermitian and positive semidefinite")
-    return matrix

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.constants import speed_of_light
 
 from cfisac import fisher
-from cfisac.limits import _map, _overlap, multistatic
+from cfisac.limits import _map, _one_path, _overlap, multistatic
 from cfisac.scenarios import MultistaticScene, equal_power, fan_scene, sensing_beams
 from cfisac.waveforms import OFDM, OTFS
 
@@ -271,7 +271,7 @@ def test_array_moments_and_the_rank_one_spread():
     assert sp.simplify(mean - (n - 1) / 2) == 0
     assert sp.simplify(square - (n - 1) * (2 * n - 1) / 6) == 0
     assert sp.simplify(square - mean**2 - (n**2 - 1) / 12) == 0
-    assert multistatic._index_variance(16) == pytest.approx((16**2 - 1) / 12)
+    assert _one_path.index_variance(16) == pytest.approx((16**2 - 1) / 12)
     # One beam, V = v v^H: with u = a^H v and w = adot^H v, b = |u|^2 and c = |w|^2 - |u w*|^2 / b.
     u, w = sp.symbols("u w", complex=True)
     power = u * sp.conjugate(u)

@@ -9,7 +9,7 @@ import sympy as sp
 from scipy.constants import speed_of_light
 
 from cfisac import fisher, studies
-from cfisac.limits import multistatic
+from cfisac.limits import _scene, multistatic
 from cfisac.scenarios import equal_power, fan_scene
 from cfisac.studies import fan
 from cfisac.waveforms import OTFS
@@ -46,7 +46,7 @@ def test_spectra_have_the_covariance_of_the_beams(short):
 def test_signatures_are_those_of_the_exact_operator(short, p, r, t):
     """In time, up to a phase that the gain hides: OTFS.apply on the delay-Doppler grid."""
     scene, _, sent, _ = short
-    parameters, _ = multistatic._parameters(scene)
+    parameters, _ = _scene.parameters(scene)
     omega_r, omega_t, delay, doppler = parameters[p, r, t]
     index = np.arange(scene.n_antennas)
     spectrum = np.einsum("a,anm->nm", np.exp(1j * omega_t * index) / 4, sent[p])
@@ -255,7 +255,7 @@ def test_figure_2_echoes_are_weak_where_the_simulation_leaves_the_bound():
         for number in range(6):
             scene = fan.draw_scene(number, n_targets, "two per target")
             power = equal_power(scene)
-            parameters, _ = multistatic._parameters(scene)
+            parameters, _ = _scene.parameters(scene)
             beams = np.einsum("pq,pqij->pij", power, scene.beams)
             shine, _ = multistatic.beam_gains(parameters[:, 0, :, 1], beams[:, None])
             gains = np.abs(multistatic.rms_gains(scene)) ** 2 * shine[:, None]
@@ -329,17 +329,17 @@ def test_figure_5_depends_on_the_sine_alone():
 def test_antennas_do_not_help_along_the_array():
     """At 0 degrees the receiver's angle brings nothing, however many antennas there are."""
     scene = fan.turned_receivers(fan.single_target_scenes()[0], "RX1", 0)
-    _, jacobian = multistatic._parameters(scene)
+    _, jacobian = _scene.parameters(scene)
     assert np.abs(jacobian[..., 0, :]).max() < 1e-12
     across = fan.turned_receivers(fan.single_target_scenes()[0], "RX1", 90)
-    assert np.abs(multistatic._parameters(across)[1][..., 0, :]).max() > 1e-2
+    assert np.abs(_scene.parameters(across)[1][..., 0, :]).max() > 1e-2
 
 
 def test_angle_error_bound_is_that_of_the_receiving_array_alone():
     """The bearing's information, by the chain rule from all paths' omega_r."""
     scene = fan.turned_receivers(fan.single_target_scenes()[1], "RX1", 40)
     power = equal_power(scene)
-    parameters, _ = multistatic._parameters(scene)
+    parameters, _ = _scene.parameters(scene)
     beams = np.einsum("pq,pqij->pij", power, scene.beams)
     total = 0.0
     for p, gain in enumerate(multistatic.rms_gains(scene)[:, 0, 0]):
