@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import constants
 
 from cfisac import _checks, propagation, waveforms
+from cfisac.scenarios import _plausible
 from cfisac.scenarios._beams import sensing_beams
 from cfisac.scenarios._common import (
     Array,
@@ -178,6 +179,8 @@ def fan_scene(
         ("angle_spread", angle_spread),
     ):  # fmt: skip
         _checks.one(name, number, _checks.non_negative)
+    for name, number in (("angle_spread", angle_spread), ("path_sector", path_sector)):
+        _plausible.angle(name, number)
     aps = rng.uniform(0, side, (n_aps, 2))
     axes = directions(rng.uniform(0, 2 * np.pi, n_aps))
     least = max(min_distance, propagation.DISTANCES[0])

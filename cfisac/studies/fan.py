@@ -1,5 +1,6 @@
 """Figures and tables of fan_conf and fan_journal."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,7 +15,13 @@ from cfisac import geometry
 from cfisac.limits import multistatic
 from cfisac.montecarlo import estimate
 from cfisac.propagation import from_decibel
-from cfisac.scenarios import MultistaticScene, equal_power, fan_scene, sensing_beams
+from cfisac.scenarios import (
+    ImplausibleWarning,
+    MultistaticScene,
+    equal_power,
+    fan_scene,
+    sensing_beams,
+)
 from cfisac.studies import Study
 from cfisac.waveforms import OFDM, OTFS
 
@@ -166,13 +173,15 @@ def draw_frame_scene(
         scene.transmitters, scene.transmit_axes, rough, scene.n_antennas
     )
     shorter = SHORT.n_symbols / scene.waveform.n_symbols
-    scene = replace(
-        scene,
-        beams=beams,
-        waveform=SHORT,
-        noise_variance=scene.noise_variance * shorter,
-        mean_rcs=float(from_decibel(rcs_dbsm)),
-    )
+    with warnings.catch_warnings():  # the noise falls with the frame, so that the SNR stays
+        warnings.simplefilter("ignore", ImplausibleWarning)
+        scene = replace(
+            scene,
+            beams=beams,
+            waveform=SHORT,
+            noise_variance=scene.noise_variance * shorter,
+            mean_rcs=float(from_decibel(rcs_dbsm)),
+        )
     return scene, rough
 
 
