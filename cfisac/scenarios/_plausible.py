@@ -11,7 +11,7 @@ from cfisac.scenarios._common import Array
 
 _LEAST_CARRIER = 1e6  # Hz
 _LEAST_SPACING = 0.1  # wavelengths
-_FIGURES = (-1.0, 20.0)  # dB: cooled receivers, and what no receiver has
+_FIGURES = (-1.0, 25.0)  # dB: no receiver of a network is outside
 _LEAST_BOUND = 1e-3  # wavelengths
 
 
