@@ -99,6 +99,8 @@ def _one_for_all(value: Any) -> Array | None:
 
 def linear(n_antennas: NDArray[np.int64], spacing: float, axes: Array) -> Elements:
     """Elements of uniform linear arrays, one for each axis."""
+    if np.all(n_antennas == n_antennas[0]):
+        return tuple(arrays.linear(int(n_antennas[0]), spacing, axes))
     return tuple(
         arrays.linear(int(number), spacing, axis)
         for number, axis in zip(n_antennas, axes, strict=True)
@@ -118,6 +120,8 @@ def padded(elements: Elements) -> Array:
 
 def apertures(elements: Elements) -> Array:
     """Aperture (n, D, D) of every array."""
+    if len({len(each) for each in elements}) == 1:
+        return arrays.aperture(np.stack(elements))
     return np.stack([arrays.aperture(each) for each in elements])
 
 

@@ -159,6 +159,8 @@ def illumination(
     elements = _arrays.padded(scene.transmit_elements)
     roots = np.sqrt(power)[..., None, None] * _roots(scene.beams)
     roots = roots.reshape(len(power), -1, roots.shape[-1])
+    if roots.shape[1] > roots.shape[2]:  # as few rows as there are antennas do for all beams
+        roots = np.asarray(np.linalg.qr(roots, mode="r"))
     # A steering vector of unit norm over the elements of its own array, not over all places.
     roots = roots * np.sqrt(elements.shape[1] / scene.n_transmit_antennas)[:, None, None]
     n, size = len(points), (elements.shape[1] + roots.shape[1]) * (1 + scene.dimension)

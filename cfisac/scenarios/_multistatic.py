@@ -203,12 +203,12 @@ class MultistaticScene(Scene):
     @property
     def n_transmit_antennas(self) -> NDArray[np.int64]:
         """Number of elements of every transmitting array, (P,)."""
-        return _arrays.sizes(self.transmit_elements)
+        return self._sizes(self.transmit_arrays, self.transmitters)
 
     @property
     def n_receive_antennas(self) -> NDArray[np.int64]:
         """Number of elements of every listening array, (R,)."""
-        return _arrays.sizes(self.receive_elements)
+        return self._sizes(self.receive_arrays, self.receivers)
 
     @property
     def receive_apertures(self) -> Array:
@@ -277,6 +277,9 @@ class MultistaticScene(Scene):
     def _gains(self, gain: float, number: NDArray[np.int64]) -> Array:
         shares = number if self.gain_reference == "element" else np.ones(number.shape)
         return np.asarray(gain * shares, dtype=float)
+
+    def _sizes(self, given: _arrays.Elements | None, stand: Array) -> NDArray[np.int64]:
+        return np.full(len(stand), self.n_antennas) if given is None else _arrays.sizes(given)
 
     def _elements(self, given: _arrays.Elements | None, axes: Array) -> tuple[Array, ...]:
         if given is not None:
