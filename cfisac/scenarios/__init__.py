@@ -27,16 +27,26 @@ form and size, given by the positions of their elements in wavelengths (``transm
 ``receive_arrays``, see :mod:`cfisac.arrays`).
 """
 
+from cfisac.scenarios import _deployments, _samplers
 from cfisac.scenarios._arrays import facing
 from cfisac.scenarios._beams import equal_power, illumination, sensing_beams
 from cfisac.scenarios._common import Waveform
-from cfisac.scenarios._deployments import DEPLOYMENTS, deploy, square_grid
+from cfisac.scenarios._deployments import deploy, square_grid
 from cfisac.scenarios._monostatic import MonostaticScene
 from cfisac.scenarios._multistatic import MultistaticScene
 from cfisac.scenarios._plausible import ImplausibleWarning
-from cfisac.scenarios._samplers import FAN_TABLE, LIU_TABLE, fan_scene, liu_scene
+from cfisac.scenarios._samplers import fan_scene, liu_scene
 from cfisac.scenarios._summary import Summary
 from cfisac.scenarios._tables import ApTable, read_aps, read_gains
+
+FAN_TABLE = _samplers.FAN_TABLE
+"""Table I of fan_conf and III of fan_journal, in SI units."""
+
+LIU_TABLE = _samplers.LIU_TABLE
+"""Section V of liu, the initial configuration."""
+
+DEPLOYMENTS = _deployments.DEPLOYMENTS
+"""The deployments that Figure 3 of zhang compares."""
 
 __all__ = [
     "DEPLOYMENTS",

@@ -84,6 +84,29 @@ def gains(name: str, value: Any) -> None:
         warn(f"{name} of {_digit(largest)} is a gain above one: linear amplitudes expected")
 
 
+def transposed(name: str, snr: Array, distance: Array) -> None:
+    """Warn of an SNR of as many targets as access points, whose axes are interchanged.
+
+    Both are (targets, access points). An SNR that falls with the fourth power of the distance is,
+    times that, a factor of the target times one of the access point; with the axes interchanged
+    it is not. Two of each can be explained either way, and nothing else is guessed.
+    """
+    square = snr.ndim == 2 and snr.shape == distance.shape == snr.shape[::-1]
+    if (
+        square
+        and np.all(snr > 0)
+        and _unlike(snr, distance) > 1e-3 > 1e6 * _unlike(snr.T, distance)
+    ):
+        warn(f"{name} fits the distances with its axes interchanged: (targets, APs) expected")
+
+
+def _unlike(snr: Array, distance: Array) -> float:
+    """How far ``snr distance^4`` is from a product of a row's and a column's factor."""
+    level = np.log(snr) + 4 * np.log(distance)
+    rest = level - level.mean(axis=0) - level.mean(axis=1, keepdims=True) + level.mean()
+    return float(np.max(np.abs(rest)))
+
+
 def bound(peb: Array, wavelength: float) -> None:
     """Warn of a position error bound below a thousandth of the wavelength."""
     least = np.min(peb, initial=np.inf)

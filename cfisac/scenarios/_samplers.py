@@ -112,7 +112,8 @@ def fan_scene(
     carrier_frequency : float
         f_c > 0 (Hz).
     noise_variance : float
-        sigma^2 > 0 of each complex sample (W).
+        sigma^2 > 0 of each complex sample (W). The table's is that of its 64 MHz, 7 dB above
+        k T B; a ``waveform`` of another bandwidth has another.
     nearest : int
         Every target makes this many of its nearest access points listen; they all serve every
         target, and the other access points transmit. Not in the table, but in the text.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cfisac import arrays, propagation, scenarios
-from cfisac.scenarios import ImplausibleWarning
+from cfisac.scenarios import ImplausibleWarning, _plausible
 from cfisac.waveforms import OFDM, OTFS
 
 
@@ -37,7 +37,7 @@ def test_the_sources_and_a_sound_scene_are_silent():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"carrier_frequency": 28.0}, "Hz expected"),
+        ({"carrier_frequency": 28.0, "mean_rcs": 0.0}, "Hz expected"),
         ({"spacing": 0.00535}, "wavelengths expected"),
         ({"spacing": 0.0428, "carrier_frequency": 3.5e9}, "wavelengths expected"),
         ({"spacing": 0.15, "carrier_frequency": 1e9}, "wavelengths expected"),
@@ -95,3 +95,25 @@ def test_a_bound_below_a_thousandth_of_the_wavelength_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scene.summary(1.0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_snr_with_its_axes_interchanged_is_found(seed):
+    """Also with unlike antennas and cross sections, which are factors of one axis."""
+    rng = np.random.default_rng(seed)
+    liu = replace(
+        scenarios.liu_scene(rng, 4),
+        n_antennas=rng.integers(2, 16, 4),
+        mean_rcs=rng.uniform(1, 9, 4),
+    )
+    distance = np.linalg.norm(liu.targets[:, None] - liu.aps, axis=-1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _plausible.transposed("snr", liu.sample_snr.T, distance)
+        _plausible.transposed("snr", liu.sample_snr.T[:2, :2], distance[:2, :2])
+        _plausible.transposed("snr", rng.uniform(1, 2, (4, 4)), distance)
+        _plausible.transposed("snr", np.ones((4, 4)), distance)
+        _plausible.transposed("snr", np.zeros((4, 4)), distance)
+        _plausible.transposed("snr", liu.sample_snr[:3], distance)
+    with pytest.warns(ImplausibleWarning, match="axes interchanged"):
+        _plausible.transposed("snr", liu.sample_snr, distance)
