@@ -327,7 +327,10 @@ def aperture(elements: ArrayLike) -> Array:
 
 
 def beam_aperture(
-    elements: ArrayLike, direction: ArrayLike, beams: ArrayLike
+    elements: ArrayLike,
+    direction: ArrayLike,
+    beams: ArrayLike,
+    matched: ArrayLike | None = None,
 ) -> tuple[Array, Array]:
     """Power that beams send along a direction, and the aperture that they light it with.
 
@@ -345,6 +348,10 @@ def beam_aperture(
     beams : (..., B, N) complex
         S, one row for each beam: its weights, conjugated, times the root of its power (W). In
         ``a^H V a`` a beam ``v`` counts as ``|v^H a|^2``.
+    matched : (...) float, optional
+        Power of one more beam (W), >= 0, that points along each direction itself, ``v = a``. It
+        lights the point and, broad at its maximum, has no slope: only what the others hide of
+        theirs behind the gain changes.
 
     Returns
     -------
@@ -372,11 +379,20 @@ def beam_aperture(
     lost = np.abs(signal) <= eps * (size @ np.abs(response)[..., None])[..., 0]
     signal = np.where(lost, 0.0, signal)
     power = np.sum(np.abs(signal) ** 2, axis=-1)
+    own = None if matched is None else _checks.non_negative("matched", matched)
+    if own is not None:
+        _checks.must_broadcast(beams_and_direction=power.shape, matched=own.shape)
+        power = power + own
     lit = power > 0
     below = np.where(lit, power, 1.0)[..., None]
     share = np.sum(signal.conj()[..., None] * turn, axis=-2) / below
     rest = turn - signal[..., None] * share[..., None, :]
     wrong = size @ np.abs(slopes) + np.abs(signal)[..., None] * np.abs(share)[..., None, :]
+    if own is not None:  # the row of the matched beam: nothing of its own, less the share
+        root = np.sqrt(own)[..., None]
+        rest = np.concatenate([rest, (-root * share)[..., None, :]], axis=-2)
+        terms = np.sum(np.abs(signal)[..., None] * (size @ np.abs(slopes)), axis=-2) / below
+        wrong = np.concatenate([wrong, (root * terms)[..., None, :]], axis=-2)
     rest = np.where((np.abs(rest) <= eps * wrong) | ~lit[..., None, None], 0.0, rest)
     rows = np.concatenate([rest.real, rest.imag], axis=-2) / np.sqrt(below)[..., None]
     short = max(0, centred.shape[-1] - rows.shape[-2])

@@ -1,7 +1,8 @@
 """The house style of the figures, and interactive figures that need no network.
 
-``style`` sets matplotlib up once per chapter. ``Interactive`` wraps a plotly figure so that the
-built book draws it with its own copy of plotly.js, and so that its numbers are text as well.
+``style`` sets matplotlib up once per chapter, ``map`` draws a bound over a plane. ``Interactive``
+wraps a plotly figure so that the built book draws it with its own copy of plotly.js, and so that
+its numbers are text as well.
 """
 
 import html
@@ -13,10 +14,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
+from matplotlib.colors import LogNorm, Normalize
+from numpy.typing import ArrayLike
+
+from cfisac import _checks
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#000000")
 """A cycle that stays apart for colour-blind readers (after Okabe and Ito), dark first."""
@@ -121,6 +129,123 @@ def style() -> None:
         formats("svg", metadata={"Date": None})
 
 
+def map(
+    points_or_axes: Any,
+    values: ArrayLike,
+    scene: Any = None,
+    *,
+    ax: "Axes | None" = None,
+    label: str = "PEB (m)",
+    limits: tuple[float, float] | None = None,
+    log: bool = True,
+    extend: str | None = None,
+) -> tuple["Axes", "Colorbar"]:
+    """Draw a map of a bound: light where it is small, with the access points and the targets.
+
+    Parameters
+    ----------
+    points_or_axes : (n_y, n_x, D) float, or a pair of (n_x,) and (n_y,)
+        The points of a grid (m), of which x and y are drawn, or its two axes.
+    values : (n_y, n_x) float
+        In the unit of ``label``. Where they are ``nan`` (undefined) or ``inf`` (unidentifiable)
+        the map is grey.
+    scene : MultistaticScene or MonostaticScene, optional
+        Its access points become triangles, the listening ones of a multistatic scene filled with
+        colour, and its targets crosses.
+    ax : Axes, optional
+        By default the axes of a new figure.
+    label : str
+        Of the colour bar, with the unit.
+    limits : pair of float, optional
+        Ends of the colour scale; by default the first and the last hundredth of the values.
+    log : bool
+        Whether the colour scale is logarithmic.
+    extend : str, optional
+        Which ends of the bar are pointed, as in ``Figure.colorbar``; by default those beyond
+        which there are values.
+
+    Returns
+    -------
+    ax : Axes
+    bar : Colorbar
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, the points are no grid, no value is finite, or ``limits`` are
+        not two increasing numbers (positive ones on a logarithmic scale).
+    """
+    import matplotlib.pyplot as plt
+
+    x, y = _grid(points_or_axes)
+    shown = np.ma.masked_invalid(np.asarray(values, dtype=float))
+    if shown.shape != (len(y), len(x)):
+        raise ValueError(f"values must have shape {(len(y), len(x))}, got {shown.shape}")
+    if log:
+        shown = np.ma.masked_less_equal(shown, 0.0)
+    found = shown.compressed()
+    if found.size == 0:
+        raise ValueError("values must hold a finite number" + (" above 0" if log else ""))
+    low, high = np.quantile(found, [0.01, 0.99]) if limits is None else limits
+    if limits is None and low == high:  # one colour, in the middle of a scale
+        low, high = (low / 2, 2 * high) if log else (low - 1, high + 1)
+    if not (low < high and np.isfinite(high - low) and (low > 0 or not log)):
+        raise ValueError(f"limits must be two increasing numbers, got {low:g} and {high:g}")
+    if ax is None:
+        ax = plt.subplots()[1]
+    norm = (LogNorm if log else Normalize)(low, high)
+    ax.set_facecolor("0.8")
+    mesh = ax.pcolormesh(
+        x, y, shown, cmap="viridis_r", norm=norm, shading="nearest", rasterized=True
+    )
+    if extend is None:
+        ends = bool(found.min() < low), bool(found.max() > high)
+        extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[ends]
+    bar = ax.figure.colorbar(mesh, ax=ax, extend=extend, label=label)
+    if log:  # a few round-ish numbers, whatever the range
+        ticks = np.geomspace(low, high, 5).tolist()
+        bar.set_ticks(ticks, labels=[f"{tick:#.2g}" for tick in ticks])
+        bar.minorticks_off()
+    if scene is not None:
+        _draw_scene(ax, scene)
+    ax.set(aspect="equal", xlabel="x (m)", ylabel="y (m)")
+    ax.grid(False)
+    return ax, bar
+
+
+def _grid(points_or_axes: Any) -> tuple[Any, Any]:
+    """The two axes of a grid, from them or from its points."""
+    if isinstance(points_or_axes, tuple) and len(points_or_axes) == 2:
+        x, y = (
+            _checks.finite(f"points_or_axes[{i}]", each) for i, each in enumerate(points_or_axes)
+        )
+        if x.ndim != 1 or y.ndim != 1 or x.size == 0 or y.size == 0:
+            raise ValueError(f"points_or_axes must be two lists, got {x.shape} and {y.shape}")
+        return x, y
+    points = _checks.points("points_or_axes", points_or_axes, 3, (2, 3))
+    if points.ndim != 3 or 0 in points.shape:
+        raise ValueError(f"points_or_axes must be (n_y, n_x, 2) or 3, got {points.shape}")
+    x, y = points[0, :, 0], points[:, 0, 1]
+    size = np.max(np.abs(points))
+    straight = np.abs(points[..., 0] - x).max(), np.abs(points[..., 1] - y[:, None]).max()
+    if max(straight) > 1e-9 * size:
+        raise ValueError("points_or_axes must be a grid: x along its rows, y along its columns")
+    return x, y
+
+
+def _draw_scene(ax: "Axes", scene: Any) -> None:
+    """Access points as triangles, those that only listen in colour; targets as crosses."""
+    kind: dict[str, Any] = {"ls": "none", "mec": "black", "clip_on": False, "zorder": 3}
+    aps = scene.aps
+    ax.plot(aps[:, 0], aps[:, 1], marker="^", mfc="white", ms=6, **kind)
+    if hasattr(scene, "receivers"):
+        hear = scene.receivers
+        ax.plot(hear[:, 0], hear[:, 1], marker="^", mfc=COLOURS[1], ms=8, **kind)
+    targets = scene.targets
+    kind = {**kind, "mec": "white"}
+    ax.plot(targets[:, 0], targets[:, 1], marker="X", mfc="black", ms=8, **kind)
+
+
 class Interactive:
     """A plotly figure that draws offline and says in text what it shows.
 
@@ -168,7 +293,8 @@ class Interactive:
             if not value.strip():
                 raise ValueError(f"{argument} must not be empty")
         labels = [[step.label for step in slider.steps] for slider in figure.layout.sliders]
-        missing = set(map("|".join, itertools.product(*labels))) - {f.name for f in figure.frames}
+        steps = {"|".join(each) for each in itertools.product(*labels)}
+        missing = steps - {f.name for f in figure.frames}
         if len(labels) > 1 and missing:
             raise ValueError(f"figure must have a frame for every step; none is {min(missing)!r}")
         self.figure = _in_house_style(figure)

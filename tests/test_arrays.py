@@ -7,6 +7,7 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfisac import arrays as forms
 from cfisac import fisher
 from cfisac.arrays import UniformLinearArray, projection
 
@@ -235,3 +236,43 @@ def test_spacing_must_be_one_positive_number(bad):
 def test_an_angle_that_is_not_finite_and_real_is_refused(function, bad):
     with pytest.raises(ValueError, match="phi must be"):
         function(bad)
+
+
+# ------------------------------------------------------------------------- a beam that follows
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_a_matched_beam_is_one_more_row(dimension):
+    """``v = a`` written out at every direction, against the closed form without it."""
+    rng = np.random.default_rng(dimension)
+    elements = rng.normal(size=(6, dimension))
+    unit = rng.normal(size=(9, dimension))
+    unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
+    beams = rng.normal(size=(2, 6, 2)) @ [1, 1j]
+    eta = rng.uniform(0.1, 3, 9)
+    row = np.sqrt(eta)[:, None] * forms.steering(elements, unit).conj()
+    whole = np.concatenate([np.broadcast_to(beams, (9, 2, 6)), row[:, None]], axis=1)
+    expected = forms.beam_aperture(elements, unit, whole)
+    found = forms.beam_aperture(elements, unit, beams, eta)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    for one, other in zip(found[1], expected[1], strict=True):
+        np.testing.assert_allclose(one.T @ one, other.T @ other, atol=1e-11)
+    for one, other in zip(
+        forms.beam_aperture(elements, unit, beams, 0.0),
+        forms.beam_aperture(elements, unit, beams), strict=True,
+    ):  # fmt: skip
+        np.testing.assert_allclose(np.abs(one), np.abs(other), atol=1e-11)
+
+
+def test_a_matched_beam_alone_has_no_aperture():
+    elements = forms.circular(5, 0.7)
+    power, rows = forms.beam_aperture(elements, [0.6, 0.8], np.zeros((1, 5)), 2.0)
+    assert power == 2.0
+    assert not np.any(rows)
+
+
+@pytest.mark.parametrize("matched", [-1.0, np.nan, np.ones(3)])
+def test_a_matched_beam_refuses(matched):
+    unit = [[1.0, 0.0], [0.0, 1.0]]
+    with pytest.raises(ValueError, match="matched"):
+        forms.beam_aperture(forms.linear(4), unit, np.ones((1, 4)), matched)

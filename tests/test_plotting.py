@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from cfisac import plotting
+from cfisac import plotting, scenarios
 
 
 def interactive(**changes):
@@ -105,3 +107,90 @@ def test_sliders_that_lead_nowhere_are_refused(choices, active, name):
 def test_bad_input_is_refused_by_name(argument, value):
     with pytest.raises(ValueError, match=f"^{argument} must"):
         interactive(**{argument: value})
+
+
+# ------------------------------------------------------------------------------------- maps
+
+
+@pytest.fixture
+def axes():
+    """A figure that no screen shows, and that is closed again."""
+    before = mpl.get_backend()
+    plt.switch_backend("agg")
+    yield plt.subplots()[1]
+    plt.close("all")
+    plt.switch_backend(before)
+
+
+def hill(n_x=6, n_y=4):
+    x, y = np.linspace(0, 50, n_x), np.linspace(10, 40, n_y)
+    return x, y, np.hypot(*np.meshgrid(x - 20, y - 20)) + 0.1
+
+
+def test_a_map_from_axes_or_points_is_the_same(axes):
+    x, y, values = hill()
+    points = np.stack(np.meshgrid(x, y), axis=-1)
+    high = np.concatenate([points, np.ones((4, 6, 1))], axis=-1)
+    drawn = [plotting.map(each, values, ax=axes)[0].collections[-1] for each in
+             ((x, y), points, high)]  # fmt: skip
+    for mesh in drawn[1:]:
+        np.testing.assert_array_equal(mesh.get_coordinates(), drawn[0].get_coordinates())
+    np.testing.assert_array_equal(drawn[0].get_array().reshape(4, 6), values)
+
+
+def test_small_is_light_and_undefined_is_grey(axes):
+    x, y, values = hill()
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    ax, bar = plotting.map((x, y), values, ax=axes)
+    mesh = ax.collections[-1]
+    shown = mesh.to_rgba(mesh.get_array()).reshape(4, 6, 4)
+    assert shown[0, 0, 3] == shown[1, 1, 3] == 0  # the ground shows
+    assert mpl.colors.to_hex(ax.get_facecolor()) == "#cccccc"
+    light = shown[..., :3] @ [0.2126, 0.7152, 0.0722]
+    finite = np.isfinite(values)
+    assert light[finite][np.argmin(values[finite])] > light[finite][np.argmax(values[finite])] + 0.3
+    assert bar.ax.get_ylabel() == "PEB (m)"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x (m)", "y (m)")
+    assert isinstance(mesh.norm, mpl.colors.LogNorm)
+    low, high = np.quantile(values[finite], [0.01, 0.99])
+    assert (mesh.norm.vmin, mesh.norm.vmax) == pytest.approx((low, high))
+    assert bar.extend == "both"
+
+
+def test_limits_and_a_linear_scale(axes):
+    x, y, values = hill()
+    _, bar = plotting.map(
+        (x, y), values - 5, ax=axes, log=False, limits=(-10.0, 100.0), label="a (dB)"
+    )
+    assert (bar.vmin, bar.vmax, bar.extend) == (-10, 100, "neither")
+    assert bar.ax.get_ylabel() == "a (dB)"
+    _, bar = plotting.map((x, y), np.full((4, 6), 2.0))
+    assert bar.vmin < 2 < bar.vmax
+
+
+@pytest.mark.parametrize("make", [scenarios.fan_scene, scenarios.liu_scene])
+def test_the_scene_is_drawn_on_the_map(axes, make):
+    scene = make(np.random.default_rng(1))
+    x, y, values = hill()
+    ax, _ = plotting.map((x, y), values, scene, ax=axes)
+    drawn = [line.get_xydata() for line in ax.lines]
+    np.testing.assert_array_equal(drawn[0], scene.aps)
+    np.testing.assert_array_equal(drawn[-1], scene.targets)
+    if hasattr(scene, "receivers"):
+        np.testing.assert_array_equal(drawn[1], scene.receivers)
+        assert ax.lines[1].get_markerfacecolor() != ax.lines[0].get_markerfacecolor()
+
+
+def test_a_map_refuses(axes):
+    x, y, values = hill()
+    points = np.stack(np.meshgrid(x, y), axis=-1)
+    for grid, given, options, name in (
+        ((y, x), values, {}, "values"), (points.swapaxes(0, 1), values, {}, "points_or_axes"),
+        (points + np.random.default_rng(1).normal(size=points.shape), values, {}, "grid"),
+        ((x, [y]), values, {}, "points_or_axes"), (points[0], values, {}, "points_or_axes"),
+        ((x, y), values * np.nan, {}, "finite"), ((x, y), -values, {}, "above 0"),
+        ((x, y), values, {"limits": (2.0, 1.0)}, "limits"),
+        ((x, y), values, {"limits": (0.0, 1.0)}, "limits"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            plotting.map(grid, given, ax=axes, **options)

@@ -1,5 +1,6 @@
 """Maximum likelihood in drawn frames: how far the estimates of the positions are off."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -10,7 +11,7 @@ from scipy import optimize
 
 from cfisac.limits import multistatic
 from cfisac.propagation import from_decibel
-from cfisac.scenarios import MultistaticScene, equal_power, sensing_beams
+from cfisac.scenarios import ImplausibleWarning, MultistaticScene, equal_power, sensing_beams
 from cfisac.studies.fan._paths import (
     Array,
     ComplexArray,
@@ -69,13 +70,15 @@ def draw_frame_scene(
         scene.transmitters, scene.transmit_axes, rough, scene.n_antennas
     )
     shorter = SHORT.n_symbols / scene.waveform.n_symbols
-    scene = replace(
-        scene,
-        beams=beams,
-        waveform=SHORT,
-        noise_variance=scene.noise_variance * shorter,
-        mean_rcs=float(from_decibel(rcs_dbsm)),
-    )
+    with warnings.catch_warnings():  # the noise falls with the frame, so that the SNR stays
+        warnings.simplefilter("ignore", ImplausibleWarning)
+        scene = replace(
+            scene,
+            beams=beams,
+            waveform=SHORT,
+            noise_variance=scene.noise_variance * shorter,
+            mean_rcs=float(from_decibel(rcs_dbsm)),
+        )
     return scene, rough
 
 
