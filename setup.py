@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-HELD = ("ledger/*.yml", "results/*.csv", "results/*.json")
+HELD = ("ledger/*.yml", "results/*.csv", "results/*.json", "results/*.npz")
 
 
 class BuildWithBook(build_py):
