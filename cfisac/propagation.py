@@ -296,15 +296,14 @@ def local_scattering_covariance(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from cfisac.propagation import local_scattering_covariance
     >>> matrix = local_scattering_covariance(4, phi=0.3, angle_spread=0.1)
-    >>> matrix.shape, round(np.trace(matrix).real)
+    >>> matrix.shape, round(matrix.trace().real)
     ((4, 4), 4)
-    >>> print(abs(matrix[0]).round(2))  # neighbours fade alike
+    >>> print(abs(matrix[0]).round(2))
     [1.   0.96 0.84 0.67]
     """
-    from scipy import special  # imported late: nothing else here needs it
+    from scipy import special  # imported late
 
     size = _checks.one("n_antennas", n_antennas, _checks.count)
     spacing = _checks.one("spacing", spacing, _checks.positive)

@@ -11,7 +11,7 @@ from cfisac import arrays as _arrays
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.geometry import Sight
 from cfisac.paths.core import Paths
-from cfisac.paths.links import _directions, _pad, _unit_rows
+from cfisac.paths.links import _directions, _pad, _turned, _unit_rows
 
 if TYPE_CHECKING:
     from cfisac.paths.table import PathTable
@@ -60,7 +60,7 @@ def paths(
     length = speed_of_light * table.delay[chosen]
     wrong = table.rounding[chosen]
     seen = Sight(length, there, wrong)
-    by_image, by_turn, size = _directions(seen, rows)
+    by_image, size = _directions(seen, rows)
     by_place = by_image @ image[chosen]
     size = size + loose[chosen, None, None] * np.linalg.norm(by_image, axis=-1, keepdims=True)
     ahead = np.concatenate([by_place, -here[:, None, :] / speed_of_light], axis=-2)
@@ -76,7 +76,7 @@ def paths(
     energy = _checks.one("power", power, _checks.positive) * _samples(waveform)
     snr = np.abs(table.gain[chosen]) ** 2 * elements * energy / noise
     by_delay = np.asarray(waveform.delay_doppler_covariance())[:1, :1]
-    columns = {"clock": clock, "orientation": _pad(by_turn, 0, 1), "anchor": -moved}
+    columns = {"clock": clock, "orientation": _pad(_turned(seen, rows), 0, 1), "anchor": -moved}
     return Paths(snr, _unit_rows(m, by_delay), ahead, size, columns)
 
 
