@@ -86,9 +86,9 @@ class Study:
 
 def all_studies() -> dict[str, Study]:
     """Every declared study by its id."""
-    from cfisac.studies import commit, fan, liu, maps, zhang
+    from cfisac.studies import commit, fan, liu, maps, synchronisation, zhang
 
-    modules = (zhang, fan, liu, commit, maps)
+    modules = (zhang, fan, liu, commit, maps, synchronisation)
     return {study.id: study for module in modules for study in module.STUDIES}
 
 
