@@ -176,18 +176,19 @@ def coherent_trial(rng: np.random.Generator, n_aps: int, snr_db: float) -> Mappi
     step, best = float(wavelength / 8), np.zeros(2)
     half = int(np.ceil(reach / step))
     ticks = step * np.arange(-half, half + 1)
-    for _ in range(4):
+    while True:
         x, y = best[0] + ticks, best[1] + ticks
         height = _likelihood(seen, unit, x, y)
         i, j = np.unravel_index(np.argmax(height), height.shape)
         best = np.array([x[i], y[j]])
+        if step < bound / 10:
+            break
         step = step / 4
         ticks = step * np.arange(-5, 6)
     square = float(best @ best)
     return {
         "squared_error_ratio": square / bound**2,
         "wrong_lobe": float(square > (wavelength / 4) ** 2),
-        "incoherent_over_coherent": incoherent / bound,
     }
 
 
@@ -231,7 +232,7 @@ STUDIES = (
         trial=coherent_trial,
         cells=[
             *({"n_aps": 16, "snr_db": snr} for snr in (3.0, 4.0, 5.0, 6.0, 7.0, 8.0)),
-            *({"n_aps": 4, "snr_db": snr} for snr in (32.0, 34.0, 36.0, 38.0, 40.0)),
+            *({"n_aps": 4, "snr_db": snr} for snr in (14.0, 18.0, 22.0, 26.0, 30.0, 34.0)),
         ],
         n_trials={"smoke": 10, "book": 200, "paper": 3000},
         seed=16,
