@@ -14,15 +14,16 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     Delays, angles and Doppler shifts of positions and velocities, with exact gradients.
 ``propagation``
     How much of a signal arrives: path loss, radar equation, scattering, noise.
-``scenarios``
-    Scenes of your own, and those of the sources from their parameter tables.
 ``fisher``
     Information of Gaussian signals, nuisance parameters, position error bounds.
 ``paths``
-    What every bound is a sum over: paths of a scene, and what may be unknown about them.
+    What every bound is a sum over: paths, from places, a ray tracer or a measurement, and what
+    may be unknown about them.
+``scenarios``
+    Scenes of your own, and those of the sources from their parameter tables.
 ``limits``
     The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
-    ``cooperative``; targets that overlap: ``coupled``.
+    ``cooperative``, ``synchronisation``; targets that overlap: ``coupled``.
 ``estimators``
     Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
 ``montecarlo``
@@ -31,7 +32,7 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-    ``maps``; a terminal calls them with ``cfisac list | run | verify``.
+    ``maps``, ``synchronisation``; a terminal calls them with ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

@@ -395,7 +395,6 @@ def _between(name: str, value: ArrayLike, limits: tuple[float, float]) -> Array:
     array = _checks.finite(name, value)
     low, high = limits
     if not np.all((array >= low) & (array <= high)):
-        raise ValueError(
-            f"{name} must be in {low:g}..{high:g}, got {array.min():g}..{array.max():g}"
-        )
+        told = f"{array.min():g}..{array.max():g}"
+        raise ValueError(f"{name} must be in {low:g}..{high:g}, got {told}")
     return array

@@ -12,8 +12,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cfisac"
 LONGEST = 400  # lines of a module
-# Still to be split; nothing else may be longer, and what is split leaves this list.
-TO_COME = ("scenarios.py",)
 
 
 def lines(path):
@@ -26,11 +24,7 @@ def too_long(package=PACKAGE, longest=LONGEST):
 
 
 def test_no_module_is_longer_than_one_can_read():
-    assert too_long().keys() - set(TO_COME) == set()
-
-
-def test_modules_still_to_come_are_still_too_long():
-    assert set(TO_COME) <= too_long().keys(), "a module that was split leaves the list TO_COME"
+    assert too_long() == {}
 
 
 def test_a_module_that_is_too_long_is_found(tmp_path):

@@ -10,11 +10,11 @@ from cfisac import _checks
 from cfisac import arrays as _arrays
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.geometry import Sight
-from cfisac.paths.core import Paths
-from cfisac.paths.links import _directions, _pad, _turned, _unit_rows
+from cfisac.paths._core import Paths
+from cfisac.paths._links import _directions, _pad, _turned, _unit_rows
 
 if TYPE_CHECKING:
-    from cfisac.paths.table import PathTable
+    from cfisac.paths._table import PathTable
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -20,9 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.paths import _csv, _user
+from cfisac.paths._core import Paths
 from cfisac.paths._rows import column, mirrors, refuse, refuse_gone, unit, words
 from cfisac.paths._user import Unresolved
-from cfisac.paths.core import Paths
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -151,7 +151,7 @@ class Paths:
         *unknown : str or (..., k, m) float
             Names of :attr:`columns`, or derivatives of the parameters by the new unknowns. All
             paths share them: what differs from path to path goes through
-            :mod:`cfisac.unknowns`.
+            `Unknown`.
 
         Returns
         -------

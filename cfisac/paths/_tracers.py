@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfisac import _book, _checks
-from cfisac.paths.table import PathTable
+from cfisac.paths._table import PathTable
 
 Array = NDArray[np.float64]
 

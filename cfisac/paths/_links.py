@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from cfisac import _checks, geometry
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.geometry import Sight
-from cfisac.paths.core import Paths
+from cfisac.paths._core import Paths
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,371 @@
+"""Unknowns that belong to somebody: a clock per access point, an orientation per array.
+
+What all paths share goes into the state (:meth:`cfisac.paths.Paths.with_unknown`). What differs
+from owner to owner (access points, users, walls) is an :class:`Unknown`: each owner has a few
+numbers, drawn with a known standard deviation, and a path is touched by those of one or two
+owners. :func:`information` removes them owner by owner.
+
+It does so among slopes, never in a matrix: the owner's numbers and their prior are columns, and
+what they can explain of the slopes is projected out. What remains is often exactly zero, and a
+Schur complement would know it only to the root of a rounding.
+
+Signs: a clock that is ahead by b makes a delay read ``tau + b_receiver - b_transmitter``, a fast
+oscillator a Doppler shift ``nu + e_transmitter - e_receiver``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfisac import _checks, fisher
+from cfisac.paths import _elimination
+from cfisac.paths._core import Paths
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+WIDEST_PHASE = np.pi / np.sqrt(3)
+"""Standard deviation of a phase that may be anything (rad): a prior must be narrower."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unknown:
+    """Numbers of G owners, m for each, independent with mean zero and known deviations.
+
+    Parameters
+    ----------
+    pool : str
+        Who owns them, ``"ap"`` or ``"user"``. The unknowns of one owner are removed together.
+    std : (G, m) float
+        Standard deviations, in the units of the columns: 0 is known, ``inf`` unknown.
+    terms : sequence of (owner, columns)
+        Which owner touches a path, and how; two pairs where a path has two ends. ``owner`` (...)
+        holds whole numbers over the path axes, -1 for nobody; ``columns`` (..., k, m) are the
+        derivatives of the k parameters by the numbers of that owner.
+
+    Raises
+    ------
+    ValueError
+        If ``std`` is negative or nan, an owner is no whole number in -1..G-1, columns are not
+        finite, or the shapes do not fit.
+    """
+
+    pool: str
+    std: Array
+    terms: Sequence[tuple[IntArray, Array]]
+
+    def __post_init__(self) -> None:
+        """Refuse what belongs to nobody."""
+        std = _deviations("std", self.std)
+        if std.ndim != 2:
+            raise ValueError(f"std must have shape (owners, numbers), got {std.shape}")
+        terms = []
+        for owner, columns in self.terms:
+            index, slope = _owners("owner", owner), _checks.finite("columns", columns)
+            if np.any(index >= len(std)):
+                raise ValueError(f"owner must be in -1..{len(std) - 1}, got {index.max()}")
+            if slope.ndim < 2 or slope.shape[-1] != std.shape[1]:
+                raise ValueError(f"columns must have {std.shape[1]} columns, got {slope.shape}")
+            _checks.must_broadcast(owner=index.shape, columns=slope.shape[:-2])
+            terms.append((index, slope))
+        if not terms:
+            raise ValueError("terms must hold one pair or more")
+        object.__setattr__(self, "std", std)
+        object.__setattr__(self, "terms", tuple(terms))
+
+
+def clock(
+    paths: Paths,
+    std: ArrayLike,
+    receiver: ArrayLike | None = None,
+    transmitter: ArrayLike | None = None,
+    pool: str = "ap",
+) -> Unknown:
+    """Clock of each owner (s).
+
+    Parameters
+    ----------
+    paths : Paths
+        From :func:`cfisac.paths.echo` or :func:`cfisac.paths.one_way`.
+    std : (G,) float or one number
+        By how much the clocks are off (s): 0 is known, ``inf`` unknown.
+    receiver, transmitter : (...) int, optional
+        Which owner each path ends and begins at, over the path axes, -1 for nobody. On a path
+        from a user to an access point one of them is the access point's.
+    pool : str
+        Who owns the clocks.
+
+    Returns
+    -------
+    Unknown
+        In its pool.
+
+    Raises
+    ------
+    ValueError
+        If the paths have no such column, or as :class:`Unknown`.
+    """
+    ends = _Ends("clock", receiver, transmitter)
+    return ends.unknown(paths, std, pool, ("receiver clock", "transmitter clock"), "clock", -1.0)
+
+
+def oscillator(
+    paths: Paths,
+    std: ArrayLike,
+    receiver: ArrayLike | None = None,
+    transmitter: ArrayLike | None = None,
+    pool: str = "ap",
+) -> Unknown:
+    """Offset of each owner's carrier (Hz); arguments as for :func:`clock`."""
+    ends = _Ends("oscillator", receiver, transmitter)
+    names = ("receiver oscillator", "transmitter oscillator")
+    return ends.unknown(paths, std, pool, names)
+
+
+def orientation(
+    paths: Paths,
+    std: ArrayLike,
+    receiver: ArrayLike | None = None,
+    transmitter: ArrayLike | None = None,
+    pool: str = "ap",
+) -> Unknown:
+    """Turn of each owner's array (rad): one number in the plane, three in space.
+
+    Arguments as for :func:`clock`; ``std`` may be (G, 3) in space. On a path from a user to an
+    access point the array is the access point's, whichever end it is.
+    """
+    ends = _Ends("orientation", receiver, transmitter)
+    names = ("receiver orientation", "transmitter orientation")
+    return ends.unknown(paths, std, pool, names, "orientation")
+
+
+def displacement(
+    paths: Paths,
+    std: ArrayLike,
+    receiver: ArrayLike | None = None,
+    transmitter: ArrayLike | None = None,
+    pool: str = "ap",
+) -> Unknown:
+    """Error of each owner's place, per axis (m).
+
+    Arguments as for :func:`clock`; ``std`` may be (G, D).
+    """
+    ends = _Ends("displacement", receiver, transmitter)
+    return ends.unknown(paths, std, pool, ("receiver", "transmitter"), "anchor")
+
+
+def phase(
+    paths: Paths,
+    std: ArrayLike,
+    receiver: ArrayLike | None = None,
+    transmitter: ArrayLike | None = None,
+    pool: str = "ap",
+) -> Unknown:
+    """Phase of each owner's carrier (rad), for :func:`coherent` paths.
+
+    Arguments as for :func:`clock`, and on every path it turns the same way as the clock would.
+
+    Raises
+    ------
+    ValueError
+        Also if ``std`` is finite and not below 1.8 rad, which is that of a phase that may be
+        anything: a phase is known modulo a turn, and a wide Gaussian prior would claim more.
+    """
+    given = _deviations("std", std)
+    if np.any(np.isfinite(given) & (given >= WIDEST_PHASE)):
+        raise ValueError(
+            f"std of a phase must be below {WIDEST_PHASE:.2f} rad (a phase that may be anything) "
+            f"or inf, got {given[np.isfinite(given)].max():g}"
+        )
+    ends = _Ends("phase", receiver, transmitter)
+    return ends.unknown(paths, given, pool, ("receiver phase", "transmitter phase"), "phase", -1.0)
+
+
+def coherent(paths: Paths, carrier_frequency: float) -> Paths:
+    """Paths whose carrier phases are measured against each other, not only within each path.
+
+    One more parameter, ``-2 pi f_c tau``, of the spread one: what an unknown gain hides. Its
+    amplitude stays unknown and costs nothing. It must be followed by what is known of the phases
+    (:func:`phase`), or by an estimator that has found the right one of many lobes.
+
+    Parameters
+    ----------
+    paths : Paths
+        From :func:`cfisac.paths.echo` or :func:`cfisac.paths.one_way`, with a column of a clock,
+        which tells the delays. Arrays and beams must be centred: the phase is that of their
+        middle, in the middle of the frame.
+    carrier_frequency : float
+        Middle of the band (Hz), > 0.
+
+    Returns
+    -------
+    Paths
+        With one row more, and the column ``"phase"``. Clocks do not turn the carrier, places do.
+
+    Raises
+    ------
+    ValueError
+        If the carrier is not positive or no column of a clock is there.
+    """
+    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
+    delays = [name for name in ("clock", "receiver clock") if name in paths.columns]
+    if not delays:
+        raise ValueError("paths must have a column 'clock' or 'receiver clock', which tells delays")
+    by_delay = np.asarray(sum(paths.columns[name] for name in delays))[..., 0]
+
+    def below(rows: Array, turn: float) -> Array:
+        last = turn * np.einsum("...k,...kn->...n", by_delay, rows)[..., None, :]
+        return _stacked(rows, last)
+
+    turn = -2 * np.pi * carrier
+    places = ("anchor", "transmitter", "receiver")
+    columns = {
+        name: below(rows, turn if name in places else 0.0) for name, rows in paths.columns.items()
+    }
+    k = paths.spread.shape[-1]
+    spread = np.zeros((*paths.spread.shape[:-2], k + 1, k + 1))
+    spread[..., :k, :k], spread[..., k, k] = paths.spread, 1.0
+    jacobian, rounding = paths.jacobian, np.asarray(paths.rounding)
+    return Paths(
+        paths.snr, spread, below(jacobian, turn),
+        below(np.broadcast_to(rounding, (*rounding.shape[:-2], *jacobian.shape[-2:])), abs(turn)),
+        columns | {"phase": np.eye(k + 1)[:, k:]},
+    )  # fmt: skip
+
+
+def apart(paths: Paths, axis: int) -> Paths:
+    """Paths of several users or targets, each with a state of its own, in one long state.
+
+    Parameters
+    ----------
+    paths : Paths
+        With U entries along the axis.
+    axis : int
+        The path axis of the users.
+
+    Returns
+    -------
+    Paths
+        The same paths over a state of U n unknowns, user after user.
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis.
+    """
+    shape, n = paths.shape, paths.jacobian.shape[-1]
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"axis must be one of the {len(shape)} path axes, got {axis}")
+    at = axis % len(shape)
+    own = np.eye(shape[at]).reshape(
+        shape[at], *(1,) * (len(shape) - at - 1), 1, shape[at], 1
+    )  # fmt: skip
+
+    def wide(value: Array) -> Array:
+        whole = np.broadcast_to(value, (*shape, *value.shape[-2:]))
+        spread_out = whole[..., None, :] * own
+        return spread_out.reshape(*shape, value.shape[-2], shape[at] * n)
+
+    return replace(paths, jacobian=wide(paths.jacobian), rounding=wide(np.asarray(paths.rounding)))
+
+
+def information(paths: Paths, *unknown: Unknown, prior: ArrayLike | None = None) -> Array:
+    """Information about the state that all paths leave when the owners' numbers are unknown.
+
+    Parameters
+    ----------
+    paths : Paths
+        Of any shape; summed over all its axes.
+    *unknown : Unknown
+        Whose numbers are removed. Kinds of one pool form one block for each owner.
+    prior : (n, n) float, optional
+        Information about the state from elsewhere, symmetric and positive semidefinite.
+
+    Returns
+    -------
+    (n, n)
+        Equivalent FIM, in the inverse products of the units of the state. Unknowns that no path
+        sees, and offsets common to all, cost nothing and are no error; what is but rounding is
+        exactly zero.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or ``prior`` is no information.
+
+    Notes
+    -----
+    Owners no two of which share a path are projected out one by one; the others, as few as a
+    greedy search finds, become columns beside the state and go last. So the cost is linear in the
+    access points of a user, and ``P (n + R m)^2`` for P senders and R < P listeners.
+    """
+    n = paths.jacobian.shape[-1]
+    slopes, rounding = _elimination.what_remains(paths, unknown)
+    total = fisher.information(slopes, rounding)
+    if prior is None:
+        return total
+    known = _checks.finite("prior", prior)
+    if known.shape != (n, n):
+        raise ValueError(f"prior must have shape ({n}, {n}), got {known.shape}")
+    try:
+        fisher.crlb(known)
+    except ValueError as error:
+        raise ValueError(f"prior must be symmetric and positive semidefinite: {error}") from error
+    return total + (known + known.T) / 2
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Which owner a path ends and begins at."""
+
+    what: str
+    receiver: ArrayLike | None
+    transmitter: ArrayLike | None
+
+    def unknown(
+        self, paths: Paths, std: ArrayLike, pool: str, names: tuple[str, str],
+        one_way: str = "", sign: float = 1.0,
+    ) -> Unknown:  # fmt: skip
+        """Columns of both ends; a one-way path has one, with a sign if its owner sends."""
+        ends = {"receiver": self.receiver, "transmitter": self.transmitter}
+        given = {name: _owners(name, each) for name, each in ends.items() if each is not None}
+        if not given:
+            raise ValueError("receiver or transmitter must say whose unknowns these are")
+        terms: list[tuple[IntArray, Any]] = []
+        for name, signed, end in zip(names, (1.0, sign), ends, strict=True):
+            if end in given:
+                found = [paths.columns[name]] if name in paths.columns else []
+                found += [signed * paths.columns[one_way]] if one_way in paths.columns else []
+                if not found:
+                    raise ValueError(f"paths must have a column {name!r} for the {self.what}")
+                terms.append((given[end], sum(found[1:], found[0])))
+        deviation = _deviations("std", std)
+        m, most = terms[0][1].shape[-1], max(1 + int(each.max(initial=0)) for each, _ in terms)
+        if deviation.ndim < 2:
+            length = deviation.shape or (most,)
+            deviation = np.broadcast_to(deviation[..., None], (*length, m))
+        return Unknown(pool, deviation, terms)
+
+
+def _deviations(name: str, std: ArrayLike) -> Array:
+    values = np.asarray(std)
+    endless = np.isinf(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    checked = _checks.finite(name, np.where(endless, np.sign(values), values))
+    return np.where(endless, np.inf, _checks.non_negative(name, checked))
+
+
+def _owners(name: str, owner: ArrayLike) -> IntArray:
+    index = np.asarray(owner)
+    if index.dtype.kind not in "iu" or np.any(index < -1):
+        raise ValueError(f"{name} must be whole numbers >= -1, got {owner!r}")
+    return index.astype(np.int64)
+
+
+def _stacked(above: Array, below: Array) -> Array:
+    leading = np.broadcast_shapes(above.shape[:-2], below.shape[:-2])
+    return np.concatenate(
+        [np.broadcast_to(each, (*leading, *each.shape[-2:])) for each in (above, below)], axis=-2
+    )
