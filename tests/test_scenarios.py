@@ -490,14 +490,16 @@ def test_liu_snr_by_hand():
     distance = 175 * np.sqrt(2)
     alpha = wavelength**2 / ((4 * np.pi) ** 3 * distance**4)
     noise = constants.Boltzmann * 290 * 30e3 * 10**0.7
-    np.testing.assert_allclose(drawn.snr, np.full((4, 1), 8 * alpha / 128 / noise), rtol=1e-12)
-    assert propagation.decibel(drawn.snr[0, 0]) == pytest.approx(-9.9, abs=0.1)
+    np.testing.assert_allclose(
+        drawn.sample_snr, np.full((4, 1), 8 * alpha / 128 / noise), rtol=1e-12
+    )
+    assert propagation.decibel(drawn.sample_snr[0, 0]) == pytest.approx(-9.9, abs=0.1)
     uneven = replace(drawn, n_antennas=[4, 8, 8, 12])
-    np.testing.assert_allclose(uneven.snr[:, 0] / drawn.snr[:, 0], [0.5, 1, 1, 1.5])
+    np.testing.assert_allclose(uneven.sample_snr[:, 0] / drawn.sample_snr[:, 0], [0.5, 1, 1, 1.5])
     louder = replace(drawn, mean_rcs=2.0, transmit_power=drawn.transmit_power / 4)
-    np.testing.assert_allclose(louder.snr, drawn.snr / 2)
+    np.testing.assert_allclose(louder.sample_snr, drawn.sample_snr / 2)
     two = replace(drawn, targets=[[175, 175]] * 2, velocities=np.ones((2, 2)), mean_rcs=[1, 3])
-    np.testing.assert_allclose(two.snr, drawn.snr * [1, 3])
+    np.testing.assert_allclose(two.sample_snr, drawn.sample_snr * [1, 3])
     assert two.delays.shape == (4, 2)
     np.testing.assert_allclose(two.delays, 2 * distance / constants.speed_of_light)
 

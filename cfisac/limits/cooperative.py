@@ -59,7 +59,7 @@ def state_efim(
         N_A >= 1 of each AP. One antenna tells nothing about the angle.
     sample_snr : (..., L) or scalar float
         ``|a_l|^2 / sigma^2 >= 0`` per sample: per antenna, subcarrier and symbol. Zero is an AP
-        that hears nothing. A :class:`cfisac.scenarios.MonostaticScene` has it as ``snr.T``.
+        that hears nothing. A :class:`cfisac.scenarios.MonostaticScene` has it as ``sample_snr.T``.
     waveform : OFDM or OTFS
         Its delay-Doppler covariance and the number of its samples count. With OFDM the model is
         liu (1): the Doppler shift turns the phase from symbol to symbol, not within one.

@@ -48,7 +48,7 @@ class PathTable:
     depart, arrive : (N, D) float
         Unit vectors in global axes, D = 2 or 3: along the path from the transmitter, and from the
         receiver back along it, towards where the wave comes from.
-    carrier : float
+    carrier_frequency : float
         f_c > 0 (Hz).
     kind : (N,) str
         Of :data:`KINDS`. One for all if it is one word.
@@ -93,7 +93,7 @@ class PathTable:
     delay: Array
     depart: Array
     arrive: Array
-    carrier: float
+    carrier_frequency: float
     kind: Any = "los"
     target: Any = -1
     doppler: Any = 0.0
@@ -106,7 +106,8 @@ class PathTable:
         """Refuse rows that are no paths; keep copies that cannot change."""
         eps = _checks.precision(self.depart, self.arrive)
         number = np.shape(np.atleast_1d(self.delay))[0]
-        kept: dict[str, Any] = {"carrier": _checks.one("carrier", self.carrier, _checks.positive)}
+        carrier = _checks.one("carrier_frequency", self.carrier_frequency, _checks.positive)
+        kept: dict[str, Any] = {"carrier_frequency": carrier}
         for name, least in (("transmitter", 0), ("receiver", 0), ("target", -1)):
             ends = column(name, getattr(self, name), number)
             wrong = (ends != np.round(ends)) | (ends < least)
@@ -244,11 +245,11 @@ class PathTable:
                 f"{file} must hold the columns {', '.join(known)}; unknown "
                 f"{sorted(strange) or 'none'}, missing {sorted(missing) or 'none'}"
             )
-        columns["carrier"] = columns["carrier"].item()
+        columns["carrier_frequency"] = columns["carrier_frequency"].item()
         return cls(**columns)
 
     @classmethod
-    def from_csv(cls, file: str | PathLike[str], carrier: float) -> "PathTable":
+    def from_csv(cls, file: str | PathLike[str], carrier_frequency: float) -> "PathTable":
         """Read a text table whose columns say their units.
 
         Parameters
@@ -260,7 +261,7 @@ class PathTable:
             (or khz); ``depart_x``, ``depart_y``, ``depart_z`` or ``depart_azimuth_deg`` and, in
             space, ``depart_elevation_deg`` above the horizon or ``depart_zenith_deg`` (or rad);
             the same for ``arrive``. A phase that is not given is that of the carrier.
-        carrier : float
+        carrier_frequency : float
             f_c > 0 (Hz).
 
         Raises
@@ -269,8 +270,8 @@ class PathTable:
             If a column or its unit is unknown, a column is missing, or an entry is no finite
             number: the row, counted from 0, and the column are named.
         """
-        carrier = _checks.one("carrier", carrier, _checks.positive)
-        return cls(**_csv.read(file, carrier), carrier=carrier)
+        carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
+        return cls(**_csv.read(file, carrier), carrier_frequency=carrier)
 
     def paths(
         self,

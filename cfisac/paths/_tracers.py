@@ -23,7 +23,9 @@ _MOST = 25  # paths that DeepMIMO keeps of a user
 _EPS = float(np.finfo(np.float32).eps)  # both store float32
 
 
-def from_sionna(paths: Any, carrier: float, antennas: tuple[int, int] | None = None) -> PathTable:
+def from_sionna(
+    paths: Any, carrier_frequency: float, antennas: tuple[int, int] | None = None
+) -> PathTable:
     """Table of the paths that a ``sionna.rt.PathSolver`` has found.
 
     Parameters
@@ -32,7 +34,7 @@ def from_sionna(paths: Any, carrier: float, antennas: tuple[int, int] | None = N
         ``a``, ``tau``, ``valid``, ``sources``, ``targets``, ``vertices``, ``interactions``,
         ``objects``, ``primitives``, ``doppler``, ``theta_t``, ``phi_t``, ``theta_r``, ``phi_r``
         and ``synthetic_array``.
-    carrier : float
+    carrier_frequency : float
         f_c > 0 (Hz), ``scene.frequency``: ``paths.a`` has no carrier phase, here it gets it.
     antennas : pair of int, optional
         Which antenna of the receivers and of the transmitters is meant. Trace with one at each
@@ -57,7 +59,7 @@ def from_sionna(paths: Any, carrier: float, antennas: tuple[int, int] | None = N
         contradict the angles, or delays do not fit :class:`~cfisac.paths.PathTable`: those of
         ``cir``, ``cfr`` and ``taps`` are counted from each link's first arrival.
     """
-    carrier = _checks.one("carrier", carrier, _checks.positive)
+    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     get = _getter(paths, "paths")
     gain = np.asarray(get("a")[0]) + 1j * np.asarray(get("a")[1])  # (R, M_r, T, M_t, P)
     chosen = _chosen_antennas(gain.shape[1], gain.shape[3], antennas)
@@ -109,7 +111,7 @@ def from_sionna(paths: Any, carrier: float, antennas: tuple[int, int] | None = N
 
 
 def from_deepmimo(
-    dataset: Any, carrier: float | None = None, phase_has_carrier: bool | None = None
+    dataset: Any, carrier_frequency: float | None = None, phase_has_carrier: bool | None = None
 ) -> PathTable:
     """Table of the paths of a DeepMIMO dataset: users receive, base stations transmit.
 
@@ -119,7 +121,7 @@ def from_deepmimo(
         ``power`` (dB), ``phase``, ``aod_az``, ``aod_el``, ``aoa_az``, ``aoa_el`` (degrees; "el" is
         the zenith angle), ``delay`` (s), ``inter``, ``inter_pos``, ``rx_pos``, ``tx_pos``. A
         ``MacroDataset`` holds several base stations, one dataset each.
-    carrier : float, optional
+    carrier_frequency : float, optional
         f_c > 0 (Hz); by default ``dataset.rt_params["frequency"]``.
     phase_has_carrier : bool, optional
         Whether ``phase`` has the phase ``-2 pi f_c tau`` of the carrier in it. By default not, and
@@ -144,7 +146,7 @@ def from_deepmimo(
     """
     several = _members(dataset)
     tables = [
-        _one_deepmimo(each, number, carrier, phase_has_carrier)
+        _one_deepmimo(each, number, carrier_frequency, phase_has_carrier)
         for number, each in enumerate(several)
     ]
     if not tables:
@@ -154,7 +156,7 @@ def from_deepmimo(
         for name in ("transmitter", "receiver", "gain", "delay", "depart", "arrive", "kind",
                      "bounces", "mirror", "rounding")
     }  # fmt: skip
-    return PathTable(**columns, carrier=tables[0].carrier)
+    return PathTable(**columns, carrier_frequency=tables[0].carrier_frequency)
 
 
 def street_canyon() -> PathTable:
@@ -192,7 +194,9 @@ def _one_deepmimo(
     about = getattr(dataset, "rt_params", None) or {}
     if carrier is None:
         if "frequency" not in about:
-            raise ValueError("carrier must be given: dataset.rt_params does not tell the frequency")
+            raise ValueError(
+                "carrier_frequency must be given: dataset.rt_params does not tell the frequency"
+            )
         carrier = float(np.asarray(about["frequency"]).item())
     if phase_has_carrier is None:
         if "raytracer_name" not in about:

@@ -1,5 +1,6 @@
 """The scene of liu: access points that each listen to their own echoes."""
 
+import warnings
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -187,7 +188,12 @@ class MonostaticScene(Scene):
 
     @property
     def snr(self) -> Array:
-        """The older name of :attr:`sample_snr`, (L, U): per sample and antenna, not in all."""
+        """Old name of :attr:`sample_snr`; it goes with the next release."""
+        warnings.warn(
+            "snr is now called sample_snr; the old name goes with the next release",
+            DeprecationWarning,
+            2,
+        )
         return self.sample_snr
 
     @property

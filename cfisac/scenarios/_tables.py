@@ -103,12 +103,12 @@ class ApTable:
         return None if self.axes is None else self.axes[self.hears]
 
 
-def read_aps(path: str | Path) -> ApTable:
+def read_aps(file: str | Path) -> ApTable:
     """Read access points from a table of comma-separated values, one row for each.
 
     Parameters
     ----------
-    path : str or Path
+    file : str or Path
         Its first line names the columns, with units: ``x_m``, ``y_m`` (or km, cm, mm), and
         optionally ``z_m``, ``heading_deg`` and ``tilt_deg`` (or rad) of the arrays' broadside,
         ``antennas``, ``spacing_wavelengths``, ``name``, and ``role``: transmit, receive or both.
@@ -129,7 +129,7 @@ def read_aps(path: str | Path) -> ApTable:
     ImplausibleWarning
         If a heading in radians is more than a whole turn.
     """
-    columns = _read(path, _AP_COLUMNS, ("x", "y"))
+    columns = _read(file, _AP_COLUMNS, ("x", "y"))
     places = [columns[name] for name in ("x", "y", "z") if name in columns]
     texts = columns.get("role", np.array(["both"] * len(places[0])))
     roles = []
@@ -156,12 +156,12 @@ def read_aps(path: str | Path) -> ApTable:
     )
 
 
-def read_gains(path: str | Path, shape: tuple[int, ...] | None = None) -> ComplexArray:
+def read_gains(file: str | Path, shape: tuple[int, ...] | None = None) -> ComplexArray:
     """Read the gains of paths from a table of comma-separated values, one row for each path.
 
     Parameters
     ----------
-    path : str or Path
+    file : str or Path
         Its first line names the columns: ``transmitter``, ``receiver`` and ``target``, or ``ap``
         and ``target``, numbers from 0; and ``real`` and ``imag`` of the linear amplitude, or
         ``power_db`` and ``phase_deg`` (or rad; 0 if there is no such column).
@@ -171,7 +171,7 @@ def read_gains(path: str | Path, shape: tuple[int, ...] | None = None) -> Comple
     Returns
     -------
     (P, R, T) or (L, U) complex
-        Gains as :func:`cfisac.limits.multistatic.peb` takes them. A path without a row is
+        Gains as :func:`cfisac.limits.multistatic.position_efim` takes them. A path without a row is
         blocked: its gain is 0.
 
     Raises
@@ -184,9 +184,9 @@ def read_gains(path: str | Path, shape: tuple[int, ...] | None = None) -> Comple
     ImplausibleWarning
         If a gain is above one.
     """
-    columns = _read(path, _GAIN_COLUMNS, ("target",))
+    columns = _read(file, _GAIN_COLUMNS, ("target",))
     ends = ("ap",) if "ap" in columns else ("transmitter", "receiver")
-    _have(columns, (*ends, "target"), path)
+    _have(columns, (*ends, "target"), file)
     if "ap" in columns and ("transmitter" in columns or "receiver" in columns):
         raise ValueError("column ap must not stand beside transmitter and receiver")
     index = np.stack([columns[name] for name in (*ends, "target")], axis=-1)
@@ -196,7 +196,7 @@ def read_gains(path: str | Path, shape: tuple[int, ...] | None = None) -> Comple
         size = 10 ** (columns["power"] / 20)
         values = size * np.exp(1j * columns.get("phase", np.zeros(len(size))))
     else:
-        _have(columns, ("real", "imag"), path)
+        _have(columns, ("real", "imag"), file)
         if "phase" in columns:
             raise ValueError("column phase must not stand beside real and imag")
         values = columns["real"] + 1j * columns["imag"]
@@ -215,12 +215,12 @@ def read_gains(path: str | Path, shape: tuple[int, ...] | None = None) -> Comple
     return gains
 
 
-def _read(path: str | Path, known: _Known, needed: tuple[str, ...]) -> dict[str, Any]:
+def _read(file: str | Path, known: _Known, needed: tuple[str, ...]) -> dict[str, Any]:
     """Read columns by their names without units, in SI units."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    with open(file, newline="", encoding="utf-8-sig") as text:
+        rows = [row for row in csv.reader(text) if any(cell.strip() for cell in row)]
     if len(rows) < 2:
-        raise ValueError(f"{path} must have a line of column names and one row or more")
+        raise ValueError(f"{file} must have a line of column names and one row or more")
     for row, cells in enumerate(rows[1:], 1):
         if len(cells) != len(rows[0]):
             raise ValueError(f"row {row} must have {len(rows[0])} columns, got {len(cells)}")
@@ -236,7 +236,7 @@ def _read(path: str | Path, known: _Known, needed: tuple[str, ...]) -> dict[str,
         whole = {"antennas": 1}.get(name, 0) if name in _WHOLE else None
         numbers = [_number(row, title, text, whole) for row, text in enumerate(texts, 1)]
         columns[name] = unit * np.array(numbers) if whole is None else np.array(numbers, int)
-    _have(columns, needed, path)
+    _have(columns, needed, file)
     return columns
 
 
@@ -269,7 +269,7 @@ def _number(row: int, title: str, text: str, least: int | None) -> float:
     return number
 
 
-def _have(columns: Mapping[str, Any], needed: tuple[str, ...], path: str | Path) -> None:
+def _have(columns: Mapping[str, Any], needed: tuple[str, ...], file: str | Path) -> None:
     for name in needed:
         if name not in columns:
-            raise ValueError(f"column {name} must be in {path}, got {', '.join(columns)}")
+            raise ValueError(f"column {name} must be in {file}, got {', '.join(columns)}")

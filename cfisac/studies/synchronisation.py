@@ -56,7 +56,7 @@ def liu_paths(scene: scenarios.MonostaticScene) -> Paths:
     aperture = [arrays.aperture(arrays.linear(int(n), scene.spacing)) for n in numbers]
     return paths.echo(
         scene.targets[0], scene.velocities[0], scene.aps, scene.aps, scene.carrier_frequency,
-        scene.snr[:, 0] * samples, scene.waveform.delay_doppler_covariance(), None,
+        scene.sample_snr[:, 0] * samples, scene.waveform.delay_doppler_covariance(), None,
         np.stack(aperture),
     ).with_unknown("velocity")  # fmt: skip
 

@@ -265,7 +265,9 @@ def test_a_table_stays_itself_on_disk_and_as_text(tmp_path):
     for name in PathTable.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(again, name), getattr(table, name))
     np.savez(tmp_path / "strange.npz", delay=[1.0], ghost=[1.0])
-    with pytest.raises(ValueError, match=r"unknown \['ghost'\], missing \['arrive', 'carrier'"):
+    with pytest.raises(
+        ValueError, match=r"unknown \['ghost'\], missing \['arrive'"):
+    ):
         PathTable.load(tmp_path / "strange.npz")
 
     def angles(unit):
@@ -349,7 +351,7 @@ def good(**changed):
     """Two lines of sight, with some columns changed."""
     columns = {
         "transmitter": [0, 0], "receiver": [0, 1], "gain": [1e-4, 1e-4j], "delay": [1e-7, 2e-7],
-        "depart": np.eye(2), "arrive": -np.eye(2), "carrier": 3e9,
+        "depart": np.eye(2), "arrive": -np.eye(2), "carrier_frequency": 3e9,
     }  # fmt: skip
     return PathTable(**(columns | changed))
 
@@ -372,7 +374,7 @@ def good(**changed):
         ({"kind": "echo"}, "target must be >= 0 for an echo and -1 else; row 0"),
         ({"target": [-1, 3]}, "target must be >= 0 for an echo and -1 else; row 1"),
         ({"kind": "reflection", "bounces": 0}, "bounces must be a whole number, >= 1"),
-        ({"carrier": 0.0}, "carrier must be > 0"),
+        ({"carrier_frequency": 0.0}, "carrier_frequency must be > 0"),
         ({"doppler": [0.0, np.nan]}, "doppler must be finite; row 1"),
         ({"rounding": -1.0}, "rounding must be >= 0; row 0"),
         ({"delay": [1e-7, 0.0]}, "delay must be > 0; row 1"),

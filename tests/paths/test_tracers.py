@@ -246,7 +246,7 @@ def test_the_chapters_table_is_a_trace_of_the_canyon():
     sight = table.where(kind="los")
     length = np.linalg.norm(TRACE.STREET[sight.receiver] - TRACE.APS[sight.transmitter], axis=-1)
     np.testing.assert_allclose(sight.delay * speed_of_light, length, rtol=1e-6)
-    assert table.carrier == TRACE.CARRIER
+    assert table.carrier_frequency == TRACE.CARRIER
     assert set(table.receiver) == set(range(len(TRACE.STREET)))
 
 
@@ -299,7 +299,7 @@ def test_what_is_no_dataset_is_refused():
     bare = SimpleNamespace(power=np.ones((1, 1)), rt_params=about)
     with pytest.raises(ValueError, match="dataset must have the attribute inter"):
         from_deepmimo(bare)
-    with pytest.raises(ValueError, match="carrier must be given"):
+    with pytest.raises(ValueError, match="carrier_frequency must be given"):
         from_deepmimo(deepmimo(0, rt_params={}))
     with pytest.raises(ValueError, match="phase_has_carrier must be given"):
         from_deepmimo(deepmimo(0, rt_params={"frequency": 1e9}))

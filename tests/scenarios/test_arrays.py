@@ -124,10 +124,11 @@ def test_a_monostatic_scene_counts_gains_alike():
     own = replace(
         uniform, n_antennas=None, receive_arrays=[arrays.linear(8)] * 4
     )  # fmt: skip
-    np.testing.assert_allclose(own.snr, uniform.snr, rtol=1e-14)
-    np.testing.assert_array_equal(uniform.snr, uniform.sample_snr)
+    np.testing.assert_allclose(own.sample_snr, uniform.sample_snr, rtol=1e-14)
+    with pytest.warns(DeprecationWarning, match="snr is now called sample_snr"):
+        np.testing.assert_array_equal(uniform.snr, uniform.sample_snr)
     np.testing.assert_allclose(own.receive_apertures, uniform.receive_apertures, atol=1e-9)
-    np.testing.assert_allclose(own.total_snr, uniform.snr * 8 * 128**2, rtol=1e-13)
+    np.testing.assert_allclose(own.total_snr, uniform.sample_snr * 8 * 128**2, rtol=1e-13)
     element = uniform.total_snr
     whole = replace(uniform, gain_reference="array", transmit_gain=8.0, receive_gain=8.0)
     np.testing.assert_allclose(whole.total_snr, element, rtol=1e-13)

@@ -28,7 +28,7 @@ def test_without_transmitters_and_receivers():
     silent[1] = 0.0  # a transmitter without power is as good as none
     only = scene.without(1)
     np.testing.assert_allclose(
-        multistatic.peb(only, scenarios.equal_power(only)), multistatic.peb(scene, silent),
+        multistatic.position_error_bound(only, scenarios.equal_power(only)), multistatic.position_error_bound(scene, silent),
         rtol=1e-9,
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_without_of_a_monostatic_scene():
     less = scene.without([0, 2])
     np.testing.assert_array_equal(less.aps, scene.aps[1::2])
     assert less.n_antennas.tolist() == [5, 7]
-    np.testing.assert_array_equal(less.snr, scene.snr[1::2])
+    np.testing.assert_array_equal(less.sample_snr, scene.sample_snr[1::2])
 
 
 def test_with_target_adds_a_matched_beam_behind_the_sensing_beams():
@@ -80,14 +80,16 @@ def test_with_target_adds_a_matched_beam_behind_the_sensing_beams():
     power = scenarios.equal_power(scene)
     wide = np.insert(power, 2, 0.0, axis=1)
     np.testing.assert_allclose(
-        multistatic.peb(more, wide)[:2], multistatic.peb(scene, power), rtol=1e-9
+        multistatic.position_error_bound(more, wide)[:2],
+        multistatic.position_error_bound(scene, power),
+        rtol=1e-9,
     )
 
 
 def test_with_target_of_a_monostatic_scene():
     scene = scenarios.liu_scene(np.random.default_rng(1))
     more = scene.with_target([150.0, 160.0])
-    np.testing.assert_array_equal(more.snr[:, :3], scene.snr)
+    np.testing.assert_array_equal(more.sample_snr[:, :3], scene.sample_snr)
     assert more.velocities[3].tolist() == [0, 0]
 
 

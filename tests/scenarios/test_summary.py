@@ -13,7 +13,9 @@ def test_fan_summary_is_the_bound():
     scene = scenarios.fan_scene(np.random.default_rng(1))
     power = scenarios.equal_power(scene, 2.0)
     summary = scene.summary(power)
-    np.testing.assert_allclose(summary.peb, multistatic.peb(scene, power), rtol=1e-9)
+    np.testing.assert_allclose(
+        summary.peb, multistatic.position_error_bound(scene, power), rtol=1e-9
+    )
     gains = np.abs(multistatic.rms_gains(scene)) ** 2
     np.testing.assert_allclose(scene.mean_power_gains, gains, rtol=1e-12)
     lit = scenarios.illumination(scene, power, scene.targets)[0]
@@ -28,7 +30,9 @@ def test_liu_summary_is_the_bound_with_unknown_velocity():
         scene.targets, scene.velocities, scene.aps, scene.n_antennas, scene.sample_snr.T,
         scene.waveform, scene.carrier_frequency,
     )  # fmt: skip
-    np.testing.assert_allclose(scene.summary().peb, cooperative.position_bound(efim), rtol=1e-9)
+    np.testing.assert_allclose(
+        scene.summary().peb, cooperative.position_error_bound(efim), rtol=1e-9
+    )
     with pytest.raises(ValueError, match="power"):
         scene.summary(1.0)
 
