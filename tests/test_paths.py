@@ -174,8 +174,8 @@ def test_the_sources_bounds_are_sums_over_paths():
 
     scene = scenarios.liu_scene(rng)
     state = cooperative.state_efim(
-        scene.targets, scene.velocities, scene.aps, scene.n_antennas, scene.sample_snr.T, scene.waveform,
-        scene.carrier_frequency,
+        scene.targets, scene.velocities, scene.aps, scene.n_antennas, scene.sample_snr.T,
+        scene.waveform, scene.carrier_frequency,
     )  # fmt: skip
     total = scene.sample_snr * 8 * scene.waveform.n_subcarriers * scene.waveform.n_symbols
     each = echo(

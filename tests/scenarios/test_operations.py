@@ -28,7 +28,8 @@ def test_without_transmitters_and_receivers():
     silent[1] = 0.0  # a transmitter without power is as good as none
     only = scene.without(1)
     np.testing.assert_allclose(
-        multistatic.position_error_bound(only, scenarios.equal_power(only)), multistatic.position_error_bound(scene, silent),
+        multistatic.position_error_bound(only, scenarios.equal_power(only)),
+        multistatic.position_error_bound(scene, silent),
         rtol=1e-9,
     )  # fmt: skip
 

@@ -22,8 +22,8 @@ def test_with_perfect_clocks_the_scenes_are_those_of_the_chapters():
 
     scene = scenarios.liu_scene(rng, 1)
     state = cooperative.state_efim(
-        scene.targets, scene.velocities, scene.aps, scene.n_antennas, scene.sample_snr.T, scene.waveform,
-        scene.carrier_frequency,
+        scene.targets, scene.velocities, scene.aps, scene.n_antennas, scene.sample_snr.T,
+        scene.waveform, scene.carrier_frequency,
     )[0]  # fmt: skip
     found = synchronisation.liu_paths(scene).information()
     scale = np.sqrt(np.diagonal(state))
