@@ -144,12 +144,24 @@ def shining_alike(places: Array, axes: Array, power: Array, spread: float) -> En
     return Ends(places, axes, _half_basis(lags), _rounding(lags))
 
 
-def shining(places: Array, axes: Array, power: Array, beams: ComplexArray) -> Ends:
-    """Ends that send beams (P, B, M_t, M_t) with powers (P, B)."""
+def shining(
+    places: Array,
+    axes: Array,
+    power: Array,
+    beams: ComplexArray,
+    following: Array | None = None,
+) -> Ends:
+    """Ends that send beams (P, B, M_t, M_t) with powers (P, B).
+
+    And with powers (P,) one more that points at every point in turn: it adds its power, and no
+    slope.
+    """
     parts = []
     for start in range(0, len(places), _ENDS):
         some = slice(start, start + _ENDS)
         lags = _lag_sums(np.einsum("pq,pqij->pij", power[some], beams[some]))
+        if following is not None:
+            lags[:, 0, 0] += following[some]
         parts.append((_half_basis(lags), _rounding(lags)))
     series, limits = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Ends(places, axes, series, limits)

@@ -3,14 +3,46 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, geometry, propagation
+from cfisac import _checks, geometry, propagation, waveforms
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.limits._one_path import gains_of_beams, index_variance
 from cfisac.paths import Paths, echo_seen
-from cfisac.scenarios import MultistaticScene
+from cfisac.scenarios import MultistaticScene, illumination
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+
+
+LATE = 1 + 1e-9  # share of the longest delay that counts as it, in waveforms.refuse_late too
+
+
+def is_printed(scene: MultistaticScene) -> bool:
+    """Tell whether it lies in the plane and has uniform linear arrays, as in print."""
+    return scene.dimension == 2 and scene.transmit_arrays is None and scene.receive_arrays is None
+
+
+def is_outside(scene: MultistaticScene, points: Array) -> NDArray[np.bool_]:
+    """Points (n, D) that stand on an access point, or beyond the waveform's longest delay."""
+    far, back = (
+        np.linalg.norm(points - places[:, None], axis=-1)
+        for places in (scene.transmitters, scene.receivers)
+    )
+    way = (far.max(axis=0) + back.max(axis=0)) / SPEED_OF_LIGHT
+    late = way > scene.waveform.longest_delay * LATE
+    gone: NDArray[np.bool_] = late | (far.min(axis=0) == 0) | (back.min(axis=0) == 0)
+    return gone
+
+
+def refuse_outside(scene: MultistaticScene, points: Array) -> None:
+    """Say of points (n, D), some of which have no bound, why."""
+    for places in (scene.transmitters, scene.receivers):
+        if np.any(np.all(points == places[:, None], axis=-1)):
+            raise ValueError("points must not coincide with an access point")
+    far, back = (
+        np.linalg.norm(points - places[:, None], axis=-1).max(axis=0)
+        for places in (scene.transmitters, scene.receivers)
+    )
+    waveforms.refuse_late(scene.waveform, "points", (far + back) / SPEED_OF_LIGHT)
 
 
 def beam_covariance(scene: MultistaticScene, power: Array) -> ComplexArray:
@@ -20,44 +52,40 @@ def beam_covariance(scene: MultistaticScene, power: Array) -> ComplexArray:
     return (power[:, None] @ flat).reshape(n_transmitters, size, size)
 
 
-def path_by_path(
-    scene: MultistaticScene,
-    covariance: ComplexArray | None,
-    own: Array,
-    positions: Array,
-    velocities: Array,
-    snr: Array,
-) -> Array:
-    """EFIMs of n positions from the slopes of all P R paths each, (n, 2, 2)."""
-    return by_way_of(scene, covariance, own, positions, velocities, snr).information((0, 1))
-
-
 def by_way_of(
     scene: MultistaticScene,
-    covariance: ComplexArray | None,
-    own: Array,
+    power: Array,
+    own: Array | None,
     positions: Array,
     velocities: Array,
     snr: Array,
+    following: int | None = None,
 ) -> Paths:
     """Paths (P, R, n) by way of n positions.
 
-    ``covariance`` is that of each transmitter's beams (P, M_t, M_t), or None for Proposition 1,
-    which takes ``own`` (P, n) instead; ``snr`` (P, R, n) is twice that of the path, per watt.
+    ``power`` (P, B) is that of all beams, unless ``own`` (P, n) is given: then Proposition 1 counts
+    that power alone. ``snr`` (P, R, n) is twice that of the path, per watt; the beam of the target
+    ``following`` points at each position in turn.
     """
     out, back = (
         geometry.sight(positions, places)
         for places in (scene.transmitters[:, None, None], scene.receivers[:, None])
     )
     kappa = 2 * np.pi * scene.spacing
-    if covariance is None:
-        towards, spread = own, np.zeros(own.shape)
+    if own is not None:
+        towards, lit = own, np.zeros((*own.shape, 0, scene.dimension))
+    elif scene.transmit_arrays is not None or following is not None:
+        towards, lit = illumination(scene, power, positions, following)
     else:
         omega = kappa * np.sum(out.unit[:, 0] * scene.transmit_axes[:, None], axis=-1)
-        towards, spread = gains_of_beams(omega, covariance[:, None])
-        spread = spread / np.where(towards > 0, towards, 1.0)
-    sent = kappa * np.sqrt(spread)[..., None] * scene.transmit_axes[:, None]
-    heard = kappa * np.sqrt(index_variance(scene.n_antennas)) * scene.receive_axes
+        towards, spread = gains_of_beams(omega, beam_covariance(scene, power)[:, None])
+        wide = kappa * np.sqrt(spread / np.where(towards > 0, towards, 1.0))
+        lit = (wide[..., None] * scene.transmit_axes[:, None])[..., None, :]
+    if scene.receive_arrays is not None:
+        heard = scene.receive_apertures
+    else:
+        wide = kappa * np.sqrt(index_variance(scene.n_antennas))
+        heard = (wide * scene.receive_axes)[:, None]
     return echo_seen(
         out,
         back,
@@ -65,8 +93,8 @@ def by_way_of(
         scene.carrier_frequency,
         snr * towards[:, None] / 2,
         scene.waveform.delay_doppler_covariance(),
-        sent[:, None, :, None],
-        heard[:, None, None],
+        lit[:, None],
+        heard[:, None],
     )
 
 
@@ -95,8 +123,8 @@ def radar_gain(scene: MultistaticScene, points: Array) -> Array:
         np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
         np.linalg.norm(points - scene.receivers[:, None], axis=-1),
         SPEED_OF_LIGHT / scene.carrier_frequency,
-        scene.transmit_gain,
-        scene.receive_gain,
+        scene.transmit_gains[:, None, None],
+        scene.receive_gains[:, None],
     )
 
 
@@ -115,10 +143,9 @@ def snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
 
 
 def snr_of_pair(scene: MultistaticScene) -> float:
-    """The same for distances of 1 m."""
-    per_area = propagation.radar_gain(
-        1.0, 1.0, scene.wavelength, scene.transmit_gain, scene.receive_gain
-    )
+    """The same for distances of 1 m, if all arrays are alike."""
+    gains = scene.transmit_gains[0], scene.receive_gains[0]
+    per_area = propagation.radar_gain(1.0, 1.0, scene.wavelength, *gains)
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     return float(2 * n_samples * per_area / scene.noise_variance)
 

@@ -23,12 +23,13 @@ Velocities are known. Each path is seen alone, as if no two of them overlapped i
 shift and direction; :func:`joint_efim` lets those by way of several targets overlap.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, fisher, propagation, waveforms
+from cfisac import _checks, fisher, propagation
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.limits import _map, _scene, coupled
 from cfisac.limits._one_path import (
@@ -58,7 +59,6 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Bound = Literal["exact", "approximate"]
 
-_LATE = 1 + 1e-9  # share of the longest delay that counts as it, in waveforms.refuse_late too
 _WEAK = 2**16  # paths by way of weak points of a map worked on at a time: memory
 
 
@@ -144,16 +144,11 @@ def paths(
         As :func:`position_efim`.
     """
     power = _scene.checked_power(scene, power)
-    if bound == "exact":
-        covariance: ComplexArray | None = _scene.beam_covariance(scene, power)
-    elif bound == "approximate":
-        covariance = None
-    else:
+    if bound not in ("exact", "approximate"):
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
-    own = power[:, : len(scene.targets)]
-    return _scene.by_way_of(
-        scene, covariance, own, scene.targets, scene.velocities, _scene.path_snr(scene, gains)
-    )
+    own = power[:, : len(scene.targets)] if bound == "approximate" else None
+    snr = _scene.path_snr(scene, gains)
+    return _scene.by_way_of(scene, power, own, scene.targets, scene.velocities, snr)
 
 
 def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
@@ -168,7 +163,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Parameters
     ----------
     scene : MultistaticScene
-        Targets in one place cannot be told apart: neither has any information then.
+        In the plane, with uniform linear arrays. Targets in one place cannot be told apart: neither has any information then.
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
     gains : (P, R, T) complex
@@ -187,9 +182,10 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
         If an argument is not finite or out of range, or the shapes do not match.
     """
     power = _scene.checked_power(scene, power)
-    return coupled.paths(
-        scene, power, _scene.checked_gains(scene, gains), *_scene.parameters(scene)
-    )
+    beta = _scene.checked_gains(scene, gains)
+    if not _scene.is_printed(scene):
+        raise ValueError("scene must lie in the plane and have uniform linear arrays")
+    return coupled.paths(scene, power, beta, *_scene.parameters(scene))
 
 
 def position_error_bound(
@@ -238,14 +234,16 @@ def position_map(
     *,
     backend: _map.Backend = "numpy",
     outside: _map.Outside = "raise",
+    following: bool = False,
 ) -> Array:
     """Equivalent FIM of a target's position if it stood at each of many points.
 
-    The beams stay where they point. :func:`position_efim` at the mean RCS, in a form that costs
+    The beams stay where they point, or the target's own follows it. :func:`position_efim` at the
+    mean RCS, in a form that costs
     O(P M_t + R) operations per point although it sums over P R paths: power and spread of the
     beams are trigonometric polynomials of omega_t, and the gains are a product of a transmitter's
     part and a receiver's. Where next to nothing is left of the sums in some direction, path by
-    path.
+    path; so are scenes in space and arrays other than uniform linear ones, by NumPy.
 
     Parameters
     ----------
@@ -253,7 +251,7 @@ def position_map(
         Gives everything but the position of the target.
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
-    points : (..., 2) float
+    points : (..., D) float
         Positions in metres.
     bound : {"exact", "approximate"}
         As in :func:`position_efim`.
@@ -266,10 +264,13 @@ def position_map(
     outside : {"raise", "nan"}
         Points on an access point, and points so far that a path would exceed
         ``scene.waveform.longest_delay``, are refused, or their matrices are ``nan``.
+    following : bool
+        Whether the sensing beam of the target points at each point in turn, perfectly. It adds
+        its power and, as it is broad at its maximum, no slope.
 
     Returns
     -------
-    (..., 2, 2)
+    (..., D, D)
         In m^-2; see :func:`cfisac.fisher.position_error_bound`.
 
     Raises
@@ -286,9 +287,7 @@ def position_map(
     "jax" 0.4 GB for a million points, and on an accelerator a few times 2^22 numbers.
     """
     power = _scene.checked_power(scene, power)
-    points = _checks.finite("points", points)
-    if points.ndim < 1 or points.shape[-1] != 2:
-        raise ValueError(f"points must have shape (..., 2), got {points.shape}")
+    points = _checks.points("points", points, 1, (scene.dimension,))
     whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
     if not whole or target not in range(len(scene.targets)):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
@@ -300,30 +299,60 @@ def position_map(
         if value not in allowed:
             *first, last = map(repr, allowed)
             raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
-    flat, own = points.reshape(-1, 2), power[:, target]
-    transmitters, receivers = _ends(scene, power, None if bound == "exact" else own)
-    scale = _scene.snr_of_pair(scene) * _scene.mean_rcs(scene)[target]
-    efim, weak = np.empty((len(flat), 2, 2)), np.zeros(len(flat), dtype=bool)
-    for block, sums, terms, way, on_end in _map.information(
-        transmitters, receivers, flat, _map_weights(scene, target), backend
-    ):
-        gone = on_end | (way / SPEED_OF_LIGHT > scene.waveform.longest_delay * _LATE)
+    dimension = scene.dimension
+    flat = points.reshape(-1, dimension)
+    efim, weak = np.empty((len(flat), dimension, dimension)), np.ones(len(flat), dtype=bool)
+    if _scene.is_printed(scene):
+        kind = bound, target, following
+        for block, sums, gone, left in _map_blocks(scene, power, flat, kind, backend):
+            if np.any(gone) and outside == "raise":
+                _scene.refuse_outside(scene, flat[block])
+            np.multiply(sums, _scene.snr_of_pair(scene) * _scene.mean_rcs(scene)[target],
+                        out=efim[block])  # fmt: skip
+            efim[block][gone], weak[block] = np.nan, left
+    elif backend != "numpy":
+        raise ValueError(f"backend must be 'numpy' for such a scene, got {backend!r}")
+    else:
+        gone = _scene.is_outside(scene, flat)
         if np.any(gone) and outside == "raise":
-            if np.any(on_end):
-                raise ValueError("points must not coincide with an access point")
-            waveforms.refuse_late(scene.waveform, "points", way / SPEED_OF_LIGHT)
-        weak[block] = ~(_smaller_eigenvalue(sums) > 1e-9 * terms) & ~gone
-        np.multiply(sums, scale, out=efim[block])
-        efim[block][gone] = np.nan
+            _scene.refuse_outside(scene, flat)
+        efim[gone], weak = np.nan, ~gone
     where = np.flatnonzero(weak)
     step = max(1, _WEAK // (len(scene.transmitters) * len(scene.receivers)))
     for some in (where[start : start + step] for start in range(0, len(where), step)):
         snr = _scene.snr_per_square_metre(scene, flat[some]) * _scene.mean_rcs(scene)[target]
-        covariance = _scene.beam_covariance(scene, power) if bound == "exact" else None
-        each = np.broadcast_to(own[:, None], (len(own), len(some)))
-        velocity = scene.velocities[target]
-        efim[some] = _scene.path_by_path(scene, covariance, each, flat[some], velocity, snr)
-    return efim.reshape(*points.shape, 2)
+        own = np.broadcast_to(power[:, target, None], (len(power), len(some)))
+        seen = _scene.by_way_of(
+            scene, power, own if bound == "approximate" else None, flat[some],
+            scene.velocities[target], snr, target if following else None,
+        )  # fmt: skip
+        efim[some] = seen.information((0, 1))
+    return efim.reshape(*points.shape, dimension)
+
+
+def _map_blocks(
+    scene: MultistaticScene,
+    power: Array,
+    points: Array,
+    kind: tuple[str, int, bool],
+    backend: _map.Backend,
+) -> Iterator[tuple[slice, Array, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Blocks, their sums, where there is no bound, and where next to nothing is left of them."""
+    bound, target, following = kind
+    places = scene.transmitters, scene.transmit_axes
+    own = power[:, target]
+    if bound == "approximate":
+        transmitters = _map.shining_alike(*places, own, 0.0)
+    else:
+        others = np.where(np.arange(scene.n_beams) == target, 0.0, power) if following else power
+        transmitters = _map.shining(*places, others, scene.beams, own if following else None)
+    listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
+    receivers = _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
+    for block, sums, terms, way, on_end in _map.information(
+        transmitters, receivers, points, _map_weights(scene, target), backend
+    ):
+        gone = on_end | (way / SPEED_OF_LIGHT > scene.waveform.longest_delay * _scene.LATE)
+        yield block, sums, gone, ~(_smaller_eigenvalue(sums) > 1e-9 * terms) & ~gone
 
 
 def _smaller_eigenvalue(matrices: Array) -> Array:
@@ -331,17 +360,6 @@ def _smaller_eigenvalue(matrices: Array) -> Array:
     first, second, beside = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1]
     half = (first - second) / 2
     return (first + second) / 2 - np.sqrt(half * half + beside * beside)
-
-
-def _ends(scene: MultistaticScene, power: Array, own: Array | None) -> tuple[_map.Ends, _map.Ends]:
-    """Transmitters and receivers of a map; with ``own`` (P,), those of Proposition 1."""
-    places = scene.transmitters, scene.transmit_axes
-    if own is None:
-        transmitters = _map.shining(*places, power, scene.beams)
-    else:
-        transmitters = _map.shining_alike(*places, own, 0.0)
-    listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
-    return transmitters, _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
 
 
 def _map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
