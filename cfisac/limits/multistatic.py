@@ -163,7 +163,8 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Parameters
     ----------
     scene : MultistaticScene
-        In the plane, with uniform linear arrays. Targets in one place cannot be told apart: neither has any information then.
+        In the plane, with uniform linear arrays. Targets in one place cannot be told apart:
+        neither has any information then.
     power : (P, B) float, or one that broadcasts to it
         ``eta_pq >= 0`` in watts.
     gains : (P, R, T) complex
