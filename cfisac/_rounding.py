@@ -32,6 +32,11 @@ def lost_in_sum(fim: Array, n_terms: int) -> NDArray[np.bool_]:
     if n_terms <= 8 * n:  # no more than what bounds take for rounding anyway
         return np.zeros(fim.shape[:-2], dtype=bool)
     scaled, _ = unit_diagonal(fim)
+    if n == 2:  # eigenvalues 1 - |r| and 1 + |r|, or one is zero
+        return (
+            np.min(np.diagonal(scaled, axis1=-2, axis2=-1), axis=-1) - np.abs(scaled[..., 0, 1])
+            <= floor
+        )
     try:
         np.linalg.cholesky(scaled - floor * np.eye(n))  # faster than eigenvalues
     except np.linalg.LinAlgError:

@@ -165,6 +165,11 @@ def look(
     """:func:`sight`, known to the rounding of the coarsest of all arguments."""
     eps = _checks.precision(position, anchor, *others)
     here, there = _pair(name, position, anchor_name, anchor, allowed)
+    return seen_from(here, there, eps, anchor_name)
+
+
+def seen_from(here: Array, there: Array, eps: float, anchor_name: str) -> Sight:
+    """:func:`sight` of checked points, known to ``eps``."""
     offset, distance = _offset(here, there, anchor_name)
     wrong = _direction_rounding(here, there, distance, eps)
     unit = offset / distance[..., None]

@@ -186,21 +186,19 @@ def _response(omega: Array, n_antennas: int) -> tuple[ComplexArray, ComplexArray
 
 def gains_of_beams(omega: Array, covariance: ComplexArray) -> tuple[Array, Array]:
     response, slope = _response(omega, covariance.shape[-1])
-    seen = _apply(covariance, response)
-    power = _above(np.sum(response.conj() * seen, axis=-1).real, covariance, response)
+    seen, size = _apply(covariance, response), np.abs(covariance)
+    power = np.sum(response.conj() * seen, axis=-1).real
+    terms = np.sum(size, axis=(-2, -1)) / response.shape[-1]  # all |a_l| are alike
+    power = np.where(power > 8 * np.finfo(float).eps * terms, power, 0.0)
     # The share of the derivative that the gain hides is taken off before squaring.
     hidden = np.sum(seen.conj() * slope, axis=-1)
     share = np.divide(hidden, power, where=power > 0, out=np.zeros_like(hidden))
     rest = slope - share[..., None] * response
     spread = np.sum(rest.conj() * _apply(covariance, rest), axis=-1).real
-    return power, np.where(power > 0, _above(spread, covariance, rest), 0.0)
-
-
-def _above(square: Array, covariance: ComplexArray, vector: ComplexArray) -> Array:
-    """``vector^H V vector``, or 0 where that is but the rounding of its terms (in a null)."""
-    size = np.abs(vector)
-    terms = np.sum(size * _apply(np.abs(covariance), size), axis=-1)
-    return np.where(square > 8 * np.finfo(float).eps * terms, square, 0.0)
+    # Nothing where it is but the rounding of its terms, in a null.
+    each = np.abs(rest)
+    terms = np.sum(each * _apply(size, each), axis=-1)
+    return power, np.where((power > 0) & (spread > 8 * np.finfo(float).eps * terms), spread, 0.0)
 
 
 def _apply(matrix: ComplexArray, vector: ComplexArray) -> ComplexArray:

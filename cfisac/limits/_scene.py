@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, geometry, propagation, waveforms
 from cfisac._constants import SPEED_OF_LIGHT
+from cfisac._sight import seen_from
 from cfisac.limits._one_path import gains_of_beams, index_variance
 from cfisac.paths import Paths, echo_seen
 from cfisac.scenarios import MultistaticScene, illumination
@@ -13,6 +14,7 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
+_EPS = float(np.finfo(float).eps)
 LATE = 1 + 1e-9  # share of the longest delay that counts as it, in waveforms.refuse_late too
 
 
@@ -58,19 +60,22 @@ def by_way_of(
     own: Array | None,
     positions: Array,
     velocities: Array,
-    snr: Array,
+    gains: Array,
     following: int | None = None,
 ) -> Paths:
     """Paths (P, R, n) by way of n positions.
 
     ``power`` (P, B) is that of all beams, unless ``own`` (P, n) is given: then Proposition 1 counts
-    that power alone. ``snr`` (P, R, n) is twice that of the path, per watt; the beam of the target
-    ``following`` points at each position in turn.
+    that power alone. ``gains`` (P, R, n) are ``|beta|^2`` of every path, or (n,) the mean RCS, from
+    which they follow; the beam of the target ``following`` points at each position in turn.
     """
-    out, back = (
-        geometry.sight(positions, places)
-        for places in (scene.transmitters[:, None, None], scene.receivers[:, None])
-    )
+    out = seen_from(positions, scene.transmitters[:, None, None], _EPS, "a transmitter")
+    back = seen_from(positions, scene.receivers[:, None], _EPS, "a receiver")
+    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
+    if gains.ndim < 3:
+        ends = scene.transmit_gains[:, None, None] * scene.receive_gains[:, None]
+        way = 4 * np.pi * out.distance * back.distance
+        gains = gains * ends * scene.wavelength**2 / (4 * np.pi * way**2)
     kappa = 2 * np.pi * scene.spacing
     if own is not None:
         towards, lit = own, np.zeros((*own.shape, 0, scene.dimension))
@@ -91,7 +96,7 @@ def by_way_of(
         back,
         velocities,
         scene.carrier_frequency,
-        snr * towards[:, None] / 2,
+        (n_samples / scene.noise_variance) * gains * towards[:, None],
         scene.waveform.delay_doppler_covariance(),
         lit[:, None],
         heard[:, None],
@@ -128,22 +133,13 @@ def radar_gain(scene: MultistaticScene, points: Array) -> Array:
     )
 
 
-def path_snr(scene: MultistaticScene, gains: ArrayLike | None) -> Array:
-    """``2 |beta|^2 M N / sigma^2`` of every path, per watt of beam power."""
-    if gains is None:
-        return snr_per_square_metre(scene, scene.targets) * mean_rcs(scene)
-    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    return 2 * n_samples * np.abs(checked_gains(scene, gains)) ** 2 / scene.noise_variance
-
-
-def snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
-    """The same for targets of 1 m^2 at points (n, 2), (P, R, n)."""
-    n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    return 2 * n_samples * radar_gain(scene, points) / scene.noise_variance
+def power_gains(scene: MultistaticScene, gains: ArrayLike | None) -> Array:
+    """``|beta|^2`` of every path (P, R, T), or the mean RCS (T,) from which it follows."""
+    return mean_rcs(scene) if gains is None else np.abs(checked_gains(scene, gains)) ** 2
 
 
 def snr_of_pair(scene: MultistaticScene) -> float:
-    """The same for distances of 1 m, if all arrays are alike."""
+    """``2 |beta|^2 M N / sigma^2`` per watt and m^2 at 1 m, if all arrays are alike."""
     gains = scene.transmit_gains[0], scene.receive_gains[0]
     per_area = propagation.radar_gain(1.0, 1.0, scene.wavelength, *gains)
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols

@@ -147,8 +147,8 @@ def paths(
     if bound not in ("exact", "approximate"):
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
     own = power[:, : len(scene.targets)] if bound == "approximate" else None
-    snr = _scene.path_snr(scene, gains)
-    return _scene.by_way_of(scene, power, own, scene.targets, scene.velocities, snr)
+    squares = _scene.power_gains(scene, gains)
+    return _scene.by_way_of(scene, power, own, scene.targets, scene.velocities, squares)
 
 
 def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
@@ -321,11 +321,11 @@ def position_map(
     where = np.flatnonzero(weak)
     step = max(1, _WEAK // (len(scene.transmitters) * len(scene.receivers)))
     for some in (where[start : start + step] for start in range(0, len(where), step)):
-        snr = _scene.snr_per_square_metre(scene, flat[some]) * _scene.mean_rcs(scene)[target]
+        rcs = _scene.mean_rcs(scene)[target : target + 1]
         own = np.broadcast_to(power[:, target, None], (len(power), len(some)))
         seen = _scene.by_way_of(
             scene, power, own if bound == "approximate" else None, flat[some],
-            scene.velocities[target], snr, target if following else None,
+            scene.velocities[target], rcs, target if following else None,
         )  # fmt: skip
         efim[some] = seen.information((0, 1))
     return efim.reshape(*points.shape, dimension)

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, fisher
+from cfisac import _checks
+from cfisac._rounding import sum_of_squares
 
 Array = NDArray[np.float64]
 
@@ -57,6 +58,7 @@ class Paths:
     Two delays of 1 m each, from the east and from the north:
 
     >>> paths = Paths(0.5, np.eye(1), np.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
+    >>> from cfisac import fisher
     >>> float(fisher.position_error_bound(paths.information()).round(3))
     1.414
     """
@@ -97,6 +99,26 @@ class Paths:
         if isinstance(self.columns, dict):  # others are made when they are asked for
             for name in self.columns:
                 self.column(name)
+
+    @classmethod
+    def trusted(
+        cls,
+        snr: Array,
+        spread: Array,
+        jacobian: Array,
+        rounding: Array,
+        columns: Mapping[str, Array],
+        columns_rounding: Mapping[str, Array],
+    ) -> "Paths":
+        """Paths of arrays that have been checked, of the shapes of the class."""
+        paths = object.__new__(cls)
+        rounding = np.maximum(rounding, np.finfo(float).eps * np.abs(jacobian))
+        for name, value in (
+            ("snr", snr), ("spread", spread), ("jacobian", jacobian), ("rounding", rounding),
+            ("columns", columns), ("columns_rounding", columns_rounding),
+        ):  # fmt: skip
+            object.__setattr__(paths, name, value)
+        return paths
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -139,9 +161,8 @@ class Paths:
         shape = (*(leading[axis] for axis in kept), -1, n)
         if 0 in slopes.shape:
             return np.zeros((*shape[:-2], n, n))
-        return fisher.information(
-            *(each.transpose(order).reshape(shape) for each in (slopes, rounding))
-        )
+        slopes, rounding = (each.transpose(order).reshape(shape) for each in (slopes, rounding))
+        return sum_of_squares(slopes, np.maximum(rounding, np.finfo(float).eps * np.abs(slopes)))
 
     def with_unknown(self, *unknown: str | ArrayLike) -> "Paths":
         """Further unknowns in the state, behind those that it has.
