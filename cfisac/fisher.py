@@ -13,13 +13,11 @@ was measured in large units. What came in as float32 is known to the rounding of
 judged by it.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, _differences, _small
+from cfisac import _checks, _small
+from cfisac._differences import fim_of
 from cfisac._rounding import (
     DOUBTFUL,
     a_matrix,
@@ -38,6 +36,17 @@ from cfisac._rounding import (
     without_hidden,
     without_rounding,
 )  # fmt: skip
+
+__all__ = [
+    "change_parameters",
+    "crlb",
+    "equivalent_fim",
+    "factor_covariance",
+    "fim_of",
+    "gaussian_fim",
+    "information",
+    "position_error_bound",
+]
 
 Array = NDArray[np.float64]
 
@@ -77,62 +86,6 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
         slopes = real_rows(jacobian[doubtful])
         total[doubtful] = without_hidden(slopes, eps * np.abs(slopes))
     return 2 / noise_variance * total
-
-
-def fim_of(
-    signal: Callable[[Any], ArrayLike],
-    parameters: ArrayLike,
-    noise_variance: ArrayLike,
-    steps: ArrayLike | None = None,
-) -> Array:
-    """Fisher information matrix of a mean that is given as a function.
-
-    For what has no closed form: the signal is differentiated numerically, with differences of
-    eighth order whose steps shrink until their error is known (SciPy's ``differentiate``).
-
-    Parameters
-    ----------
-    signal : callable
-        Takes parameters (..., k) and returns the noise-free samples (..., n), real or complex.
-        A function of one set only becomes one with ``np.vectorize(f, signature="(k)->(n)")``.
-    parameters : (..., k) float
-        Where the FIM is wanted, each parameter in its own unit.
-    noise_variance : (...) float
-        sigma^2 > 0 of the circular noise, per complex sample.
-    steps : (..., k) float, optional
-        First steps of the differences, > 0; they are halved from there. By default a tenth of
-        the parameter (1, if that is zero), taken up or down by factors of ten until the signal
-        changes by more than 0.5 % and less than half.
-
-    Returns
-    -------
-    (..., k, k)
-        F of :func:`gaussian_fim`. A parameter, or a direction, that the signal does not depend
-        on, to the error of the derivatives, gets exactly no information.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not finite or out of range, the shapes do not fit, or ``signal`` does
-        not return such samples.
-    RuntimeError
-        If a derivative is not known to five digits of the largest of its parameter: the signal
-        is not smooth there. The message has the parameter, the sample and SciPy's status.
-
-    Examples
-    --------
-    Amplitude and phase (in degrees) of a tone:
-
-    >>> tone = lambda p: p[..., :1] * np.exp(1j * np.pi / 180 * p[..., 1:] * np.ones(8))
-    >>> fim_of(tone, [2.0, 30.0], 1.0).round(4)
-    array([[16.    ,  0.    ],
-           [ 0.    ,  0.0195]])
-    """
-    noise_variance = _checks.positive("noise_variance", noise_variance)
-    slopes, error = _differences.slopes_of(signal, parameters, steps)
-    _checks.must_broadcast(parameters=slopes.shape[:-2], noise_variance=noise_variance.shape)
-    root = np.sqrt(2 / noise_variance)[..., None, None]
-    return information(root * slopes, root * error)
 
 
 def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:

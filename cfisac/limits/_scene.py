@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, geometry, propagation
 from cfisac._constants import SPEED_OF_LIGHT
+from cfisac.limits import _map
 from cfisac.limits._one_path import gains_of_beams, index_variance
 from cfisac.paths import Paths, echo_seen
 from cfisac.scenarios import MultistaticScene
@@ -143,3 +144,23 @@ def checked_power(scene: MultistaticScene, power: ArrayLike) -> Array:
         raise ValueError(
             f"power must broadcast to {shape}, transmitters x beams, got {checked.shape}"
         ) from error
+
+
+def map_ends(
+    scene: MultistaticScene, power: Array, own: Array | None
+) -> tuple[_map.Ends, _map.Ends]:
+    """Transmitters and receivers of a map; with ``own`` (P,), those of Proposition 1."""
+    places = scene.transmitters, scene.transmit_axes
+    if own is None:
+        transmitters = _map.shining(*places, power, scene.beams)
+    else:
+        transmitters = _map.shining_alike(*places, own, 0.0)
+    listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
+    return transmitters, _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
+
+
+def map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
+    """The numbers that the sums of a map are weighted with, of one target."""
+    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
+    v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
+    return _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)

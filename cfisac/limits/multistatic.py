@@ -33,7 +33,6 @@ from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.limits import _map, _scene, coupled
 from cfisac.limits._one_path import (
     beam_gains,
-    index_variance,
     path_efim,
     path_fim,
 )
@@ -301,11 +300,11 @@ def position_map(
             *first, last = map(repr, allowed)
             raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
     flat, own = points.reshape(-1, 2), power[:, target]
-    transmitters, receivers = _ends(scene, power, None if bound == "exact" else own)
+    transmitters, receivers = _scene.map_ends(scene, power, None if bound == "exact" else own)
     scale = _scene.snr_of_pair(scene) * _scene.mean_rcs(scene)[target]
     efim, weak = np.empty((len(flat), 2, 2)), np.zeros(len(flat), dtype=bool)
     for block, sums, terms, way, on_end in _map.information(
-        transmitters, receivers, flat, _map_weights(scene, target), backend
+        transmitters, receivers, flat, _scene.map_weights(scene, target), backend
     ):
         gone = on_end | (way / SPEED_OF_LIGHT > scene.waveform.longest_delay * _LATE)
         if np.any(gone) and outside == "raise":
@@ -331,20 +330,3 @@ def _smaller_eigenvalue(matrices: Array) -> Array:
     first, second, beside = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1]
     half = (first - second) / 2
     return (first + second) / 2 - np.sqrt(half * half + beside * beside)
-
-
-def _ends(scene: MultistaticScene, power: Array, own: Array | None) -> tuple[_map.Ends, _map.Ends]:
-    """Transmitters and receivers of a map; with ``own`` (P,), those of Proposition 1."""
-    places = scene.transmitters, scene.transmit_axes
-    if own is None:
-        transmitters = _map.shining(*places, power, scene.beams)
-    else:
-        transmitters = _map.shining_alike(*places, own, 0.0)
-    listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
-    return transmitters, _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
-
-
-def _map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
-    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
-    v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
-    return _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)
