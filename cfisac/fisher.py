@@ -76,6 +76,13 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     References
     ----------
     zhang (76); fan_conf (15).
+
+    Examples
+    --------
+    >>> signal = 2 * np.exp(1j * np.pi / 6) * np.ones(8)  # of amplitude 2
+    >>> by_amplitude_and_phase = np.stack([signal / 2, 1j * signal], axis=-1)
+    >>> np.diag(gaussian_fim(by_amplitude_and_phase, noise_variance=0.5)).round(2)
+    array([ 32., 128.])
     """
     eps, jacobian = _checks.precision(jacobian), a_matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
@@ -116,6 +123,14 @@ def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
     ValueError
         If ``slopes`` is not a finite matrix, ``rounding`` is negative or not finite, or the
         shapes do not match.
+
+    Examples
+    --------
+    >>> directions = np.array([[0.6, 0.8], [1.0, 0.0]])
+    >>> std = np.array([0.1, 0.2])  # m, of two ranges
+    >>> information(directions / std[:, None]).round(2)
+    array([[61., 48.],
+           [48., 64.]])
     """
     eps, slopes = _checks.precision(slopes), a_matrix("slopes", slopes, float)
     rounding = _checks.non_negative("rounding", rounding)
@@ -148,6 +163,11 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
         If ``fim`` is not a finite, symmetric, positive semidefinite matrix, ``n_keep`` is out of
         range, or the nuisance block is singular: the nuisance cannot be estimated, so nothing can
         be said about what it hides.
+
+    Examples
+    --------
+    >>> equivalent_fim([[4.0, 1.0], [1.0, 2.0]], n_keep=1).round(3)
+    array([[3.5]])
     """
     eps, fim = _checks.precision(fim), a_square("fim", fim)
     whole = isinstance(n_keep, int | np.integer) and not isinstance(n_keep, bool)
@@ -184,6 +204,14 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
     ValueError
         If a matrix is not finite, ``fim`` is not symmetric and positive semidefinite, or the
         shapes do not match.
+
+    Examples
+    --------
+    >>> range_and_bearing = np.diag([1 / 0.1**2, 1 / 0.02**2])  # of 0.1 m and 0.02 rad
+    >>> by_place = [[0.6, 0.8], [-0.8 / 50, 0.6 / 50]]  # 50 m away
+    >>> change_parameters(range_and_bearing, by_place).round(2)
+    array([[36.64, 47.52],
+           [47.52, 64.36]])
     """
     eps = _checks.precision(fim, jacobian)
     fim, jacobian = a_square("fim", fim), a_matrix("jacobian", jacobian, float)
@@ -233,6 +261,12 @@ def crlb(fim: ArrayLike) -> Array:
     bound does not depend on units, and an entry on the diagonal counts however small it is:
     what is but rounding must be zero before (:func:`information`, :func:`change_parameters` and
     :func:`equivalent_fim` see to that).
+
+    Examples
+    --------
+    >>> crlb([[4.0, 0.0], [0.0, 0.0]]).round(3)
+    array([[0.25, 0.  ],
+           [0.  ,  inf]])
     """
     eps = _checks.precision(fim)
     fim, scale = unit_diagonal(a_square("fim", fim))
@@ -275,6 +309,14 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
     ------
     ValueError
         If the arrays are not finite, do not match, or ``factor`` is zero.
+
+    Examples
+    --------
+    >>> from cfisac.arrays import UniformLinearArray
+    >>> array = UniformLinearArray(8)
+    >>> by_angle = array.steering_derivative(0.3)[:, None]
+    >>> factor_covariance(array.steering(0.3), by_angle).round(2)
+    array([[47.29]])
     """
     eps = _checks.precision(factor, derivatives)
     factor = _checks.finite("factor", factor, complex)
@@ -323,6 +365,11 @@ def position_error_bound(efim: ArrayLike) -> Array:
     ------
     ValueError
         If ``efim`` is not a finite, symmetric, positive semidefinite matrix.
+
+    Examples
+    --------
+    >>> print(f"{position_error_bound([[100.0, 0.0], [0.0, 25.0]]):.3f} m")
+    0.224 m
     """
     eps, efim = _checks.precision(efim), a_square("efim", efim)
     if efim.shape[-1] == 2 and eps == _EPS:

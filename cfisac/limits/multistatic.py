@@ -70,6 +70,14 @@ def rms_gains(scene: MultistaticScene) -> ComplexArray:
     ``beta_prt = sqrt(xi_prt sigma_rcs^2)`` with the radar equation's ``xi``. Bounds at these gains
     are optimistic: a position error bound is a convex function of the path powers, so its mean over
     fluctuating targets is larger.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> gains = rms_gains(scene)
+    >>> gains.shape, len(scene.transmitters), len(scene.receivers)
+    ((6, 4, 2), 6, 4)
     """
     return np.sqrt(_scene.radar_gain(scene, scene.targets) * _scene.mean_rcs(scene)).astype(complex)
 
@@ -79,6 +87,15 @@ def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArra
 
     ``beta_prt = sqrt(xi_prt) alpha_prt`` with independent ``alpha_prt ~ CN(0, sigma_rcs^2)``, which
     stay the same for the frame.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> rng = np.random.default_rng(2)
+    >>> draws = np.array([draw_gains(scene, rng) for _ in range(1000)])
+    >>> print(f"{np.mean(np.abs(draws) ** 2) / np.mean(np.abs(rms_gains(scene)) ** 2):.1f}")
+    1.0
     """
     xi = _scene.radar_gain(scene, scene.targets)
     return np.sqrt(xi) * propagation.swerling_one(rng, _scene.mean_rcs(scene), xi.shape)
@@ -117,6 +134,14 @@ def position_efim(
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> position_efim(scene, equal_power(scene))[0].round(1)  # of the first target
+    array([[190.1,  34.8],
+           [ 34.8,  54.1]])
     """
     return paths(scene, power, bound, gains).information((0, 1))
 
@@ -141,6 +166,15 @@ def paths(
     ------
     ValueError
         As :func:`position_efim`.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> every = paths(scene, equal_power(scene))
+    >>> slow = every.with_unknown("velocity").information((0, 1))
+    >>> every.shape, slow.shape
+    ((6, 4, 2), (2, 4, 4))
     """
     power = _scene.checked_power(scene, power)
     if bound == "exact":
@@ -184,6 +218,13 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> joint_efim(scene, equal_power(scene), draw_gains(scene, np.random.default_rng(2))).shape
+    (4, 4)
     """
     power = _scene.checked_power(scene, power)
     return coupled.paths(
@@ -211,6 +252,13 @@ def position_error_bound(
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> position_error_bound(scene, equal_power(scene)).round(3)  # m
+    array([0.164, 0.196])
     """
     if bound not in ("exact", "approximate", "joint"):
         raise ValueError(f"bound must be 'exact', 'approximate' or 'joint', got {bound!r}")
@@ -283,6 +331,16 @@ def position_map(
     Beside scene, points and result, memory grows neither with the number of points nor, but for
     ``8 M_t`` numbers each, with that of transmitters: "numpy" and "fast" need less than 10 MB,
     "jax" 0.4 GB for a million points, and on an accelerator a few times 2^22 numbers.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> grid = np.stack(np.meshgrid([-50.0, 0.0, 50.0], [-20.0, 20.0]), axis=-1)  # m
+    >>> efim = position_map(scene, equal_power(scene), grid)
+    >>> fisher.position_error_bound(efim).round(2)
+    array([[5.58, 3.51, 1.12],
+           [5.83, 2.05, 0.67]])
     """
     power = _scene.checked_power(scene, power)
     points = _checks.finite("points", points)

@@ -36,6 +36,17 @@ def coherent(paths: Paths, carrier_frequency: float) -> Paths:
     ------
     ValueError
         If the carrier is not positive or no column of a clock is there.
+
+    Examples
+    --------
+    >>> from cfisac.fisher import position_error_bound
+    >>> from cfisac.paths import one_way
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> paths = one_way([30.0, 40.0], aps, snr=1e3, delay_variance=1e15)  # s^-2
+    >>> for each in (paths, coherent(paths, 3.5e9)):
+    ...     print(f"{1e3 * position_error_bound(each.information()):.2f} mm")
+    259.40 mm
+    0.37 mm
     """
     carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     delays = [name for name in ("clock", "receiver clock") if name in paths.columns]
@@ -82,6 +93,14 @@ def apart(paths: Paths, axis: int) -> Paths:
     ------
     ValueError
         If there is no such axis.
+
+    Examples
+    --------
+    >>> from cfisac.paths import one_way
+    >>> users, aps = [[[30.0, 40.0]], [[50.0, 20.0]]], [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]
+    >>> paths = one_way(users, aps, snr=1e3, delay_variance=1e15)
+    >>> paths.shape, apart(paths, axis=0).information().shape  # over x and y of both
+    ((2, 3), (4, 4))
     """
     shape, n = paths.shape, paths.jacobian.shape[-1]
     if not -len(shape) <= axis < len(shape):
