@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
+from cfisac._rounding import sum_of_squares
 
 Array = NDArray[np.float64]
 Signal = Callable[[Any], ArrayLike]
@@ -16,12 +17,70 @@ _TRIES = 60  # factors of ten
 _WORST = 1e-5  # error of a derivative, as a share of the largest of its parameter
 
 
+def fim_of(
+    signal: Signal,
+    parameters: ArrayLike,
+    noise_variance: ArrayLike,
+    steps: ArrayLike | None = None,
+) -> Array:
+    """Fisher information matrix of a mean that is given as a function.
+
+    For what has no closed form: the signal is differentiated numerically, with differences of
+    eighth order whose steps shrink until their error is known (SciPy's ``differentiate``).
+
+    Parameters
+    ----------
+    signal : callable
+        Takes parameters (..., k) and returns the noise-free samples (..., n), real or complex.
+        A function of one set only becomes one with ``np.vectorize(f, signature="(k)->(n)")``.
+    parameters : (..., k) float
+        Where the FIM is wanted, each parameter in its own unit.
+    noise_variance : (...) float
+        sigma^2 > 0 of the circular noise, per complex sample.
+    steps : (..., k) float, optional
+        First steps of the differences, > 0; they are halved from there. By default a tenth of
+        the parameter (1, if that is zero), taken up or down by factors of ten until the signal
+        changes by more than 0.5 % and less than half.
+
+    Returns
+    -------
+    (..., k, k)
+        F of :func:`cfisac.fisher.gaussian_fim`. A parameter, or a direction, that the signal does
+        not depend on, to the error of the derivatives, gets exactly no information.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite or out of range, the shapes do not fit, or ``signal`` does
+        not return such samples.
+    RuntimeError
+        If a derivative is not known to five digits of the largest of its parameter: the signal
+        is not smooth there. The message has the parameter, the sample and SciPy's status.
+
+    Examples
+    --------
+    Amplitude and phase (in degrees) of a tone:
+
+    >>> tone = lambda p: p[..., :1] * np.exp(1j * np.pi / 180 * p[..., 1:] * np.ones(8))
+    >>> fim_of(tone, [2.0, 30.0], 1.0).round(4)
+    array([[16.    ,  0.    ],
+           [ 0.    ,  0.0195]])
+    """
+    noise_variance = _checks.positive("noise_variance", noise_variance)
+    slopes, error = slopes_of(signal, parameters, steps)
+    _checks.must_broadcast(parameters=slopes.shape[:-2], noise_variance=noise_variance.shape)
+    root = np.sqrt(2 / noise_variance)[..., None, None]
+    slopes = root * slopes
+    rounding = np.maximum(root * error, np.finfo(float).eps * np.abs(slopes))
+    return sum_of_squares(slopes, rounding)
+
+
 def slopes_of(
     signal: Signal, parameters: ArrayLike, steps: ArrayLike | None
 ) -> tuple[Array, Array]:
     """Derivatives (..., 2 n, k) of real parts above imaginary parts, and their errors.
 
-    See :func:`cfisac.fisher.fim_of`.
+    See :func:`fim_of`.
     """
     from scipy.differentiate import jacobian  # takes as long to import as all of the rest
 

@@ -23,6 +23,16 @@ class Sight(NamedTuple):
         u, from the anchor to the point.
     rounding : (...)
         How far components of u may be off because coordinates are rounded.
+
+    Examples
+    --------
+    >>> seen = sight([30.0, 40.0], [0.0, 0.0])
+    >>> print(f"{seen.distance:.1f} m")
+    50.0 m
+    >>> seen.unit.round(3)
+    array([0.6, 0.8])
+    >>> seen.turning(np.array([0.0, 1.0])).round(4)  # gradient of the sine of the angle (1/m)
+    array([-0.0096,  0.0072])
     """
 
     distance: Array
@@ -80,6 +90,16 @@ def sight(
         If an argument is not an array of finite points, a plane is mixed with space, the shapes do
         not broadcast, or a point coincides with its anchor: there is no direction then. So does
         one that is so near that the square of the distance is zero as a floating-point number.
+
+    Examples
+    --------
+    >>> aps = [[0.0, 0.0, 10.0], [60.0, 0.0, 10.0]]
+    >>> seen = sight([30.0, 40.0, 10.0], aps)
+    >>> seen.distance.round(2)
+    array([50., 50.])
+    >>> seen.unit.round(3)
+    array([[ 0.6,  0.8,  0. ],
+           [-0.6,  0.8,  0. ]])
     """
     return look(names[0], position, names[1], anchor, PLANE_OR_SPACE, *others)
 
@@ -105,6 +125,13 @@ def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
     ------
     ValueError
         As :func:`line_of_sight`.
+
+    Examples
+    --------
+    >>> near = direction_rounding([30.0, 40.0], [0.0, 0.0])
+    >>> far = direction_rounding([1e6 + 30.0, 40.0], [1e6, 0.0])  # 1000 km from the origin
+    >>> print(f"{near:.1e}, {far:.1e}")
+    7.1e-16, 1.8e-11
     """
     eps = _checks.precision(position, anchor)
     here, there = _pair("position", position, "anchor", anchor, PLANE_OR_SPACE)
@@ -128,6 +155,15 @@ def both_ways(out: Sight, back: Sight, velocity: Array) -> tuple[Array, Array]:
         The gradient of the path's length. Exactly zero on the line between the two.
     turned : (..., D)
         Gradient of ``(u_t + u_r) . v`` by the position (1/s).
+
+    Examples
+    --------
+    >>> out, back = (sight([30.0, 40.0], anchor) for anchor in ([0.0, 0.0], [80.0, 0.0]))
+    >>> both, turned = both_ways(out, back, np.array([0.0, 10.0]))
+    >>> both.round(3)  # how fast the path grows along x and y
+    array([-0.181,  1.425])
+    >>> turned.round(3)  # how that rate, for 10 m/s along y, changes (1/s)
+    array([-0.02 ,  0.167])
     """
     both = without(out.unit + back.unit, (out.rounding + back.rounding)[..., None])
     speed = np.linalg.norm(velocity, axis=-1)
@@ -136,7 +172,13 @@ def both_ways(out: Sight, back: Sight, velocity: Array) -> tuple[Array, Array]:
 
 
 def without(value: Array, rounding: Array) -> Array:
-    """Replace what is not above its rounding by zero."""
+    """Replace what is not above its rounding by zero.
+
+    Examples
+    --------
+    >>> without(np.array([0.5, 1e-17]), np.array(1e-16))
+    array([0.5, 0. ])
+    """
     return np.where(np.abs(value) <= rounding, 0.0, value)
 
 

@@ -13,13 +13,11 @@ was measured in large units. What came in as float32 is known to the rounding of
 judged by it.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, _differences, _small
+from cfisac import _checks, _small
+from cfisac._differences import fim_of
 from cfisac._rounding import (
     DOUBTFUL,
     a_matrix,
@@ -38,6 +36,17 @@ from cfisac._rounding import (
     without_hidden,
     without_rounding,
 )  # fmt: skip
+
+__all__ = [
+    "change_parameters",
+    "crlb",
+    "equivalent_fim",
+    "factor_covariance",
+    "fim_of",
+    "gaussian_fim",
+    "information",
+    "position_error_bound",
+]
 
 Array = NDArray[np.float64]
 
@@ -67,6 +76,13 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
     References
     ----------
     zhang (76); fan_conf (15).
+
+    Examples
+    --------
+    >>> signal = 2 * np.exp(1j * np.pi / 6) * np.ones(8)  # of amplitude 2
+    >>> by_amplitude_and_phase = np.stack([signal / 2, 1j * signal], axis=-1)
+    >>> np.diag(gaussian_fim(by_amplitude_and_phase, noise_variance=0.5)).round(2)
+    array([ 32., 128.])
     """
     eps, jacobian = _checks.precision(jacobian), a_matrix("jacobian", jacobian, complex)
     noise_variance = _checks.positive("noise_variance", noise_variance)[..., None, None]
@@ -77,62 +93,6 @@ def gaussian_fim(jacobian: ArrayLike, noise_variance: ArrayLike) -> Array:
         slopes = real_rows(jacobian[doubtful])
         total[doubtful] = without_hidden(slopes, eps * np.abs(slopes))
     return 2 / noise_variance * total
-
-
-def fim_of(
-    signal: Callable[[Any], ArrayLike],
-    parameters: ArrayLike,
-    noise_variance: ArrayLike,
-    steps: ArrayLike | None = None,
-) -> Array:
-    """Fisher information matrix of a mean that is given as a function.
-
-    For what has no closed form: the signal is differentiated numerically, with differences of
-    eighth order whose steps shrink until their error is known (SciPy's ``differentiate``).
-
-    Parameters
-    ----------
-    signal : callable
-        Takes parameters (..., k) and returns the noise-free samples (..., n), real or complex.
-        A function of one set only becomes one with ``np.vectorize(f, signature="(k)->(n)")``.
-    parameters : (..., k) float
-        Where the FIM is wanted, each parameter in its own unit.
-    noise_variance : (...) float
-        sigma^2 > 0 of the circular noise, per complex sample.
-    steps : (..., k) float, optional
-        First steps of the differences, > 0; they are halved from there. By default a tenth of
-        the parameter (1, if that is zero), taken up or down by factors of ten until the signal
-        changes by more than 0.5 % and less than half.
-
-    Returns
-    -------
-    (..., k, k)
-        F of :func:`gaussian_fim`. A parameter, or a direction, that the signal does not depend
-        on, to the error of the derivatives, gets exactly no information.
-
-    Raises
-    ------
-    ValueError
-        If an argument is not finite or out of range, the shapes do not fit, or ``signal`` does
-        not return such samples.
-    RuntimeError
-        If a derivative is not known to five digits of the largest of its parameter: the signal
-        is not smooth there. The message has the parameter, the sample and SciPy's status.
-
-    Examples
-    --------
-    Amplitude and phase (in degrees) of a tone:
-
-    >>> tone = lambda p: p[..., :1] * np.exp(1j * np.pi / 180 * p[..., 1:] * np.ones(8))
-    >>> fim_of(tone, [2.0, 30.0], 1.0).round(4)
-    array([[16.    ,  0.    ],
-           [ 0.    ,  0.0195]])
-    """
-    noise_variance = _checks.positive("noise_variance", noise_variance)
-    slopes, error = _differences.slopes_of(signal, parameters, steps)
-    _checks.must_broadcast(parameters=slopes.shape[:-2], noise_variance=noise_variance.shape)
-    root = np.sqrt(2 / noise_variance)[..., None, None]
-    return information(root * slopes, root * error)
 
 
 def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
@@ -163,6 +123,14 @@ def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
     ValueError
         If ``slopes`` is not a finite matrix, ``rounding`` is negative or not finite, or the
         shapes do not match.
+
+    Examples
+    --------
+    >>> directions = np.array([[0.6, 0.8], [1.0, 0.0]])
+    >>> std = np.array([0.1, 0.2])  # m, of two ranges
+    >>> information(directions / std[:, None]).round(2)
+    array([[61., 48.],
+           [48., 64.]])
     """
     eps, slopes = _checks.precision(slopes), a_matrix("slopes", slopes, float)
     rounding = _checks.non_negative("rounding", rounding)
@@ -195,6 +163,11 @@ def equivalent_fim(fim: ArrayLike, n_keep: int) -> Array:
         If ``fim`` is not a finite, symmetric, positive semidefinite matrix, ``n_keep`` is out of
         range, or the nuisance block is singular: the nuisance cannot be estimated, so nothing can
         be said about what it hides.
+
+    Examples
+    --------
+    >>> equivalent_fim([[4.0, 1.0], [1.0, 2.0]], n_keep=1).round(3)
+    array([[3.5]])
     """
     eps, fim = _checks.precision(fim), a_square("fim", fim)
     whole = isinstance(n_keep, int | np.integer) and not isinstance(n_keep, bool)
@@ -231,6 +204,14 @@ def change_parameters(fim: ArrayLike, jacobian: ArrayLike) -> Array:
     ValueError
         If a matrix is not finite, ``fim`` is not symmetric and positive semidefinite, or the
         shapes do not match.
+
+    Examples
+    --------
+    >>> range_and_bearing = np.diag([1 / 0.1**2, 1 / 0.02**2])  # of 0.1 m and 0.02 rad
+    >>> by_place = [[0.6, 0.8], [-0.8 / 50, 0.6 / 50]]  # 50 m away
+    >>> change_parameters(range_and_bearing, by_place).round(2)
+    array([[36.64, 47.52],
+           [47.52, 64.36]])
     """
     eps = _checks.precision(fim, jacobian)
     fim, jacobian = a_square("fim", fim), a_matrix("jacobian", jacobian, float)
@@ -280,6 +261,12 @@ def crlb(fim: ArrayLike) -> Array:
     bound does not depend on units, and an entry on the diagonal counts however small it is:
     what is but rounding must be zero before (:func:`information`, :func:`change_parameters` and
     :func:`equivalent_fim` see to that).
+
+    Examples
+    --------
+    >>> crlb([[4.0, 0.0], [0.0, 0.0]]).round(3)
+    array([[0.25, 0.  ],
+           [0.  ,  inf]])
     """
     eps = _checks.precision(fim)
     fim, scale = unit_diagonal(a_square("fim", fim))
@@ -322,6 +309,14 @@ def factor_covariance(factor: ArrayLike, derivatives: ArrayLike) -> Array:
     ------
     ValueError
         If the arrays are not finite, do not match, or ``factor`` is zero.
+
+    Examples
+    --------
+    >>> from cfisac.arrays import UniformLinearArray
+    >>> array = UniformLinearArray(8)
+    >>> by_angle = array.steering_derivative(0.3)[:, None]
+    >>> factor_covariance(array.steering(0.3), by_angle).round(2)
+    array([[47.29]])
     """
     eps = _checks.precision(factor, derivatives)
     factor = _checks.finite("factor", factor, complex)
@@ -370,6 +365,11 @@ def position_error_bound(efim: ArrayLike) -> Array:
     ------
     ValueError
         If ``efim`` is not a finite, symmetric, positive semidefinite matrix.
+
+    Examples
+    --------
+    >>> print(f"{position_error_bound([[100.0, 0.0], [0.0, 25.0]]):.3f} m")
+    0.224 m
     """
     eps, efim = _checks.precision(efim), a_square("efim", efim)
     if efim.shape[-1] == 2 and eps == _EPS:

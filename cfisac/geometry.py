@@ -76,6 +76,14 @@ def line_of_sight(position: ArrayLike, anchor: ArrayLike) -> tuple[Array, Array,
         If an argument is not an array of finite points, the shapes do not broadcast, or a point
         coincides with its anchor: there is no direction then. So does one that is so near that
         the square of the distance is zero as a floating-point number.
+
+    Examples
+    --------
+    >>> distance, unit, across = line_of_sight([30.0, 40.0], [0.0, 0.0])
+    >>> print(f"{distance:.1f} m")
+    50.0 m
+    >>> unit.round(3), across.round(3)
+    (array([0.6, 0.8]), array([-0.8,  0.6]))
     """
     seen = look("position", position, "anchor", anchor, (2,))
     return seen.distance, seen.unit, _across(seen.unit)
@@ -109,6 +117,15 @@ def toa_aoa(position: ArrayLike, aps: ArrayLike) -> tuple[Array, Array]:
     -----
     An angle measured from the broadside of an array differs from the bearing by a constant, so
     its gradient is the same, or, counted clockwise, its negative.
+
+    Examples
+    --------
+    >>> parameters, jacobian = toa_aoa([30.0, 40.0], [[0.0, 0.0], [80.0, 0.0]])  # m
+    >>> (parameters * [1e9, 180 / np.pi]).round(1)  # ns and degrees at both APs
+    array([[166.8,  53.1],
+           [213.6, 141.3]])
+    >>> jacobian.shape
+    (2, 2, 2)
     """
     distance, unit, _ = look("position", position, "aps", aps, (2,))
     bearing = np.arctan2(unit[..., 1], unit[..., 0])
@@ -154,6 +171,14 @@ def monostatic(
     ValueError
         If an argument is not finite or out of range, ``axes`` are not unit vectors, the shapes do
         not broadcast, or ``position`` coincides with one of ``aps``.
+
+    Examples
+    --------
+    >>> parameters, jacobian = monostatic([30.0, 40.0], [5.0, 0.0], [0.0, 0.0], 28e9)
+    >>> (parameters * [1e9, 1, 1]).round(2)  # ns, sine of the angle, Hz
+    array([ 333.56,    0.8 , -560.39])
+    >>> jacobian.shape  # by x, y, v_x and v_y
+    (3, 4)
     """
     seen = look("position", position, "aps", aps, (2,), velocity, axes)
     distance, unit, _ = seen
@@ -226,6 +251,17 @@ def bistatic(
     On the straight line between transmitter and receiver ``u_t + u_r = 0``: the delay is the
     shortest possible, and its gradient and the Doppler shift vanish. On the axis of an array the
     gradient of its electrical angle vanishes.
+
+    Examples
+    --------
+    >>> target, velocity, along_y = [30.0, 40.0], [5.0, 0.0], [0.0, 1.0]
+    >>> parameters, jacobian = bistatic(
+    ...     target, velocity, [0.0, 0.0], [80.0, 0.0], along_y, along_y, carrier_frequency=28e9
+    ... )
+    >>> (parameters * [1, 1, 1e9, 1]).round(2)  # rad, rad, ns, Hz
+    array([  1.96,   2.51, 380.37,  84.46])
+    >>> jacobian.shape
+    (4, 4)
     """
     given = velocity, transmit_axes, receive_axes
     out = look("position", position, "transmitters", transmitters, (2,), receivers, *given)

@@ -124,6 +124,17 @@ def map(
     ValueError
         If the shapes do not fit, the points are no grid, no value is finite, or ``limits`` are
         not two increasing numbers (positive ones on a logarithmic scale).
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from cfisac import plotting
+    >>> x, y = np.linspace(-100, 100, 21), np.linspace(-50, 50, 11)  # m
+    >>> values = 0.1 + np.hypot(*np.meshgrid(x, y)) / 100
+    >>> ax, bar = plotting.map((x, y), values)
+    >>> bar.ax.get_ylabel()
+    'PEB (m)'
+    >>> plt.close(ax.figure)
     """
     import matplotlib.pyplot as plt
 

@@ -1,5 +1,6 @@
 """The examples of the docstrings run, and print what they say; every public function has one."""
 
+import ast
 import doctest
 import importlib
 import inspect
@@ -12,21 +13,35 @@ import pytest
 import cfisac
 
 ROOT = Path(__file__).resolve().parents[1]
-# Rooms of which every public function and class has an example. All others, in the end.
+MODULES = sorted(
+    info.name
+    for info in pkgutil.walk_packages(cfisac.__path__, "cfisac.")
+    if not info.name.endswith("__main__")
+)
+EXTRAS = {"cfisac.limits._map_fast": "numba", "cfisac.limits._map_jax": "jax"}
+# Rooms of which every public function and class has an example.
 COMPLETE = (
+    "cfisac.arrays",
     "cfisac.waveforms",
+    "cfisac.geometry",
     "cfisac.propagation",
+    "cfisac.fisher",
+    "cfisac.paths",
+    "cfisac.scenarios",
+    *(name for name in MODULES if re.fullmatch(r"cfisac\.limits\.[a-z]\w*", name)),
     "cfisac.estimators.angle_ml",
     "cfisac.montecarlo",
     "cfisac.plotting",
     "cfisac.studies",
     "cfisac.ledger",
 )
-MODULES = sorted(
-    info.name
-    for info in pkgutil.walk_packages(cfisac.__path__, "cfisac.")
-    if not info.name.endswith("__main__")
-)
+
+
+def load(name):
+    """A module; without the package of the extra that it belongs to, the test is skipped."""
+    if name in EXTRAS:
+        pytest.importorskip(EXTRAS[name])
+    return importlib.import_module(name)
 
 
 def public(module):
@@ -40,23 +55,40 @@ def public(module):
     return {n: v for n, v in found.items() if inspect.isclass(v) or inspect.isfunction(v)}
 
 
+def examples(module):
+    """Docstrings with examples that doctest finds in a module's file."""
+    finder = doctest.DocTestFinder()
+    found = finder.find(module, module.__name__, module=module)
+    return [test for test in found if test.examples]
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_print_what_they_say(name):
-    module = importlib.import_module(name)
-    finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     said = []
-    for test in finder.find(module, name, module=module):
+    for test in examples(load(name)):
         runner.run(test, out=said.append)
     assert not said, "".join(said)
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_every_example_that_is_written_is_run(name):
+    module = load(name)
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    kinds = ast.Module, ast.ClassDef, ast.FunctionDef
+    written = [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    written = [node for node in written if ">>> " in (ast.get_docstring(node) or "")]
+    assert len(examples(module)) == len(written)
+
+
 @pytest.mark.parametrize("name", COMPLETE)
 def test_every_public_function_has_an_example(name):
+    """But for old names, which say what the new one is."""
     offered = public(importlib.import_module(name))
     assert offered
-    missing = {n for n, v in offered.items() if ">>> " not in (inspect.getdoc(v) or "")}
-    assert missing == set()
+    said = {n: inspect.getdoc(v) or "" for n, v in offered.items()}
+    said = {n: text for n, text in said.items() if not text.startswith("Old name of")}
+    assert {n for n, text in said.items() if ">>> " not in text} == set()
 
 
 def test_an_example_that_lies_is_found():
@@ -127,3 +159,11 @@ def test_every_page_of_the_reference_is_in_the_contents_and_on_the_first_one():
     for page in PAGES:
         assert f"file: api/{page.stem}\n" in contents
         assert f"{{doc}}`api/{page.stem}`" in first or f"<api/{page.stem}>`" in first
+
+
+def test_every_room_of_the_reference_has_examples():
+    rooms = {name.split(".")[1] for name in COMPLETE}
+    assert {page.stem for page in PAGES} == rooms
+    for name in COMPLETE:
+        page = (ROOT / "book" / "api" / f"{name.split('.')[1]}.md").read_text("utf-8")
+        assert name in page, name

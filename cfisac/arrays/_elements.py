@@ -31,6 +31,12 @@ def linear(n_antennas: int, spacing: float = 0.5, axis: ArrayLike = (0.0, 1.0)) 
     ------
     ValueError
         If a number is out of range or ``axis`` is not a unit vector.
+
+    Examples
+    --------
+    >>> linear(2, axis=(0.6, 0.8)).round(2)
+    array([[-0.15, -0.2 ],
+           [ 0.15,  0.2 ]])
     """
     array = UniformLinearArray(n_antennas, spacing)
     along = _checks.unit_vectors("axis", axis, (2, 3))
@@ -64,6 +70,14 @@ def planar(
     ------
     ValueError
         If a number is out of range or ``axes`` are not perpendicular unit vectors.
+
+    Examples
+    --------
+    >>> panel = planar(2, 4)  # 2 rows of 4, upright, looking along x
+    >>> panel.shape
+    (8, 3)
+    >>> np.ptp(panel[:, 1:], axis=0).round(2)  # width and height in wavelengths
+    array([1.5, 0.5])
     """
     pair = _checks.unit_vectors("axes", axes, (3,))
     if pair.ndim < 2 or pair.shape[-2] != 2:
@@ -97,6 +111,14 @@ def circular(n_antennas: int, radius: float, dimension: int = 2) -> Array:
     ------
     ValueError
         If a number is out of range.
+
+    Examples
+    --------
+    >>> ring = circular(8, radius=1.2)
+    >>> ring.shape, ring[1].round(3)
+    ((8, 2), array([0.849, 0.849]))
+    >>> np.diag(spread(ring)).round(2)  # sees as well in any direction
+    array([28.42, 28.42])
     """
     number = _checks.one("n_antennas", n_antennas, _checks.count)
     length = _checks.one("radius", radius, _checks.positive)
@@ -126,6 +148,15 @@ def turned(elements: ArrayLike, rotation: ArrayLike) -> Array:
     ------
     ValueError
         If an argument is not finite, a matrix is no rotation, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> turned(linear(2), np.radians(30)).round(3)
+    array([[ 0.125, -0.217],
+           [-0.125,  0.217]])
+    >>> headings = np.radians([0, 90, 180])
+    >>> turned(linear(8), headings).shape  # three arrays
+    (3, 8, 2)
     """
     places = _elements(elements)
     if places.shape[-1] == 2:
@@ -161,6 +192,14 @@ def steering(elements: ArrayLike, direction: ArrayLike) -> ComplexArray:
     ------
     ValueError
         If an argument is not finite, ``direction`` is not a unit vector, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> response = steering(linear(4), [0.8, 0.6])
+    >>> np.degrees(np.angle(response)).round(1)
+    array([-162.,  -54.,   54.,  162.])
+    >>> steering(circular(8, 1.0), [[1.0, 0.0], [0.0, 1.0]]).shape  # two directions
+    (2, 8)
     """
     centred, unit = _facing(elements, direction)
     phase = np.sum(centred * unit[..., None, :], axis=-1)
@@ -187,6 +226,11 @@ def spread(elements: ArrayLike) -> Array:
     ------
     ValueError
         If ``elements`` are no finite points.
+
+    Examples
+    --------
+    >>> np.diag(spread(planar(4, 8))).round(1)  # over x, y and z
+    array([ 0. , 51.8, 12.3])
     """
     rows = aperture(elements)
     return np.swapaxes(rows, -1, -2) @ rows
@@ -213,6 +257,14 @@ def aperture(elements: ArrayLike) -> Array:
     ------
     ValueError
         If ``elements`` are no finite points.
+
+    Examples
+    --------
+    >>> rows = aperture(linear(8))
+    >>> np.linalg.norm(rows, axis=0).round(2)  # none along x, the root of the spread along y
+    array([0. , 7.2])
+    >>> aperture(turned(linear(8), np.radians([0, 90, 180]))).shape
+    (3, 2, 2)
     """
     places = _elements(elements)
     number, dimension = places.shape[-2:]
@@ -264,6 +316,14 @@ def beam_aperture(
     ------
     ValueError
         If an argument is not finite, ``direction`` is not a unit vector, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> array = linear(8)
+    >>> towards = steering(array, [[1.0, 0.0], [0.8, 0.6]])  # two beams of 0.1 W
+    >>> power, rows = beam_aperture(array, [0.96, 0.28], np.sqrt(0.1) * towards.conj())
+    >>> print(f"{1e3 * power:.1f} mW, aperture {np.linalg.norm(rows):.2f} rad")
+    5.2 mW, aperture 15.03 rad
     """
     centred, unit = _facing(elements, direction)
     weights = _checks.finite("beams", beams, complex)

@@ -31,6 +31,14 @@ class UniformLinearArray:
     -----
     Angles are measured from broadside, in radians. Element l of the unit-norm steering vector
     is ``exp(j kappa l sin(phi)) / sqrt(L)`` with ``kappa = 2 pi d / lambda`` (zhang (1), (71)).
+
+    Examples
+    --------
+    >>> array = UniformLinearArray(8)  # half a wavelength apart
+    >>> array.steering([0.0, 0.3]).shape
+    (2, 8)
+    >>> print(f"{array.electrical_angle(0.3):.3f} rad from antenna to antenna")
+    0.928 rad from antenna to antenna
     """
 
     n_antennas: int
@@ -96,6 +104,11 @@ def projection(phi: ArrayLike) -> NDArray[np.float64]:
     ------
     ValueError
         If ``phi`` is not an array of finite real numbers.
+
+    Examples
+    --------
+    >>> projection([0.0, np.pi / 3, np.pi / 2]).round(3)
+    array([1. , 0.5, 0. ])
     """
     checked = _checks.finite("phi", phi)
     cosine = np.cos(checked)

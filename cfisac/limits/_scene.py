@@ -1,11 +1,14 @@
 """What the bounds of a multistatic scene ask of it: paths, gains, SNRs, and checks."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, geometry, propagation, waveforms
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac._sight import seen_from
+from cfisac.limits import _map
 from cfisac.limits._one_path import gains_of_beams, index_variance
 from cfisac.paths import Paths, echo_seen
 from cfisac.scenarios import MultistaticScene, illumination
@@ -166,3 +169,41 @@ def checked_power(scene: MultistaticScene, power: ArrayLike) -> Array:
         raise ValueError(
             f"power must broadcast to {shape}, transmitters x beams, got {checked.shape}"
         ) from error
+
+
+def map_blocks(
+    scene: MultistaticScene,
+    power: Array,
+    points: Array,
+    kind: tuple[str, int, bool],
+    backend: _map.Backend,
+) -> Iterator[tuple[slice, Array, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Blocks, their sums, where there is no bound, and where next to nothing is left of them."""
+    bound, target, following = kind
+    places = scene.transmitters, scene.transmit_axes
+    own = power[:, target]
+    if bound == "approximate":
+        transmitters = _map.shining_alike(*places, own, 0.0)
+    else:
+        others = np.where(np.arange(scene.n_beams) == target, 0.0, power) if following else power
+        transmitters = _map.shining(*places, others, scene.beams, own if following else None)
+    listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
+    receivers = _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
+    for block, sums, terms, way, on_end in _map.information(
+        transmitters, receivers, points, map_weights(scene, target), backend
+    ):
+        gone = on_end | (way / SPEED_OF_LIGHT > scene.waveform.longest_delay * LATE)
+        yield block, sums, gone, ~(smaller_eigenvalue(sums) > 1e-9 * terms) & ~gone
+
+
+def smaller_eigenvalue(matrices: Array) -> Array:
+    """Of symmetric matrices (..., 2, 2)."""
+    first, second, beside = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1]
+    half = (first - second) / 2
+    return (first + second) / 2 - np.sqrt(half * half + beside * beside)
+
+
+def map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
+    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
+    v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
+    return _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)

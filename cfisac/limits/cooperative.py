@@ -83,6 +83,14 @@ def state_efim(
         If an argument is not finite or out of range, the shapes do not broadcast, the target
         stands on an AP, or an echo that is heard takes longer than ``waveform.longest_delay``. An
         AP too far away is left out by an SNR of zero.
+
+    Examples
+    --------
+    >>> aps, target, velocity = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]], [30.0, 40.0], [5.0, 0.0]
+    >>> frame = OFDM(64, 14, 120e3)
+    >>> efim = state_efim(target, velocity, aps, 8, 0.1, frame, carrier_frequency=28e9)
+    >>> np.sqrt(np.diag(fisher.crlb(efim))).round(2)  # of x, y (m) and v_x, v_y (m/s)
+    array([0.16, 0.14, 0.55, 0.61])
     """
     return paths(
         position, velocity, aps, n_antennas, sample_snr, waveform, carrier_frequency, spacing, axes
@@ -115,6 +123,14 @@ def paths(
     ------
     ValueError
         As :func:`state_efim`.
+
+    Examples
+    --------
+    >>> aps, target, velocity = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]], [30.0, 40.0], [5.0, 0.0]
+    >>> frame = OFDM(64, 14, 120e3)
+    >>> each = paths(target, velocity, aps, 8, 0.1, frame, 28e9).each()
+    >>> each.shape  # of every access point
+    (3, 4, 4)
     """
     n_antennas, spacing = _arrays(n_antennas, spacing)
     snr = _checks.non_negative("sample_snr", sample_snr)
@@ -209,6 +225,14 @@ def joint_efim(
     six for 10 000. From about 1e6 on the bound is ``inf``, as it is in the limit. The bound of a
     third target that overlaps with such a pair is then of little use: it may be ``inf`` too, or
     too small by what its overlap with the pair costs.
+
+    Examples
+    --------
+    >>> aps, targets = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]], [[30.0, 40.0], [50.0, 20.0]]
+    >>> amplitudes = 0.3 * np.ones((2, 3))  # of both targets at three access points
+    >>> efim = joint_efim(targets, np.zeros((2, 2)), aps, 8, amplitudes, OFDM(64, 14, 120e3), 28e9)
+    >>> position_error_bound(efim).round(2)  # m
+    array([0.24, 0.22])
     """
     if not isinstance(waveform, OFDM):
         raise ValueError("waveform must be OFDM, whose echoes are products of three factors")
@@ -254,6 +278,14 @@ def position_error_bound(efim: ArrayLike) -> Array:
     ------
     ValueError
         If ``efim`` is not a finite, symmetric, positive semidefinite matrix of such a size.
+
+    Examples
+    --------
+    >>> aps, target, velocity = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]], [30.0, 40.0], [5.0, 0.0]
+    >>> frame = OFDM(64, 14, 120e3)
+    >>> efim = state_efim(target, velocity, aps, 8, 0.1, frame, carrier_frequency=28e9)
+    >>> print(f"{position_error_bound(efim):.2f} m")
+    0.21 m
     """
     return _root_sum(efim, slice(0, 2))
 
@@ -263,6 +295,14 @@ def velocity_error_bound(efim: ArrayLike) -> Array:
 
     Takes, returns and raises the same as :func:`position_error_bound`, for v_x and v_y. The
     velocity cannot be identified from one symbol, nor when all APs see the target along one line.
+
+    Examples
+    --------
+    >>> aps, target, velocity = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]], [30.0, 40.0], [5.0, 0.0]
+    >>> frame = OFDM(64, 14, 120e3)
+    >>> efim = state_efim(target, velocity, aps, 8, 0.1, frame, carrier_frequency=28e9)
+    >>> print(f"{velocity_error_bound(efim):.2f} m/s")
+    0.82 m/s
     """
     return _root_sum(efim, slice(2, 4))
 

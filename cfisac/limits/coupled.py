@@ -47,6 +47,15 @@ def echoes(
     n_antennas : (..., L)
     spacing : float
     waveform : OFDM
+
+    Examples
+    --------
+    >>> from cfisac.geometry import monostatic
+    >>> targets, aps = [[30.0, 40.0], [31.0, 40.0]], [[[0.0, 0.0]], [[80.0, 0.0]]]
+    >>> sights, jacobian = monostatic(targets, [0.0, 0.0], aps, 28e9)  # (L, U, 3), (L, U, 3, 4)
+    >>> heard = 30 * np.ones((2, 2), dtype=complex)
+    >>> echoes(sights, jacobian, heard, np.array([8, 8]), 0.5, OFDM(64, 14, 120e3)).shape
+    (8, 8)
     """
     leading, n_targets = sights.shape[:-2], sights.shape[-2]
     antennas = np.broadcast_to(n_antennas, leading).reshape(-1, 1)
@@ -89,6 +98,20 @@ def paths(
         omega_r, omega_t, delay and Doppler shift of each path.
     jacobian : (P, R, T, 4, 2)
         Their derivatives by the position.
+
+    Examples
+    --------
+    >>> from cfisac.geometry import bistatic
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> seen, jacobian = bistatic(
+    ...     scene.targets, scene.velocities, scene.transmitters[:, None, None],
+    ...     scene.receivers[:, None], scene.transmit_axes[:, None, None],
+    ...     scene.receive_axes[:, None], scene.carrier_frequency,
+    ... )
+    >>> beta = np.full(seen.shape[:-1], 1e-6)
+    >>> paths(scene, equal_power(scene), beta, seen, jacobian[..., :2]).shape
+    (4, 4)
     """
     n_transmitters, n_receivers, n_targets = beta.shape
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols

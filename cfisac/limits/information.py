@@ -48,6 +48,12 @@ def fim_trace(
     ------
     ValueError
         If an argument is not finite, out of range, or M < 1.
+
+    Examples
+    --------
+    >>> gain, phi, array = [0.5, 0.3j], [0.2, -0.9], UniformLinearArray(8)  # two access points
+    >>> print(f"{fim_trace(gain, phi, array, n_pilots=16, noise_variance=0.1):.0f}")
+    16474
     """
     fim = _local_fims(gain, phi, array, n_pilots, noise_variance)
     return np.trace(fim, axis1=-2, axis2=-1).sum(axis=-1)
@@ -77,6 +83,12 @@ def largest_eigenvalue(
     ------
     ValueError
         If an argument is not finite, out of range, or M < 1.
+
+    Examples
+    --------
+    >>> gain, phi, array = [0.5, 0.3j], [0.2, -0.9], UniformLinearArray(8)  # two access points
+    >>> print(f"{largest_eigenvalue(gain, phi, array, n_pilots=16, noise_variance=0.1):.0f}")
+    13498
     """
     fim = _local_fims(gain, phi, array, n_pilots, noise_variance)
     scale, angle = fim[..., 0, 0], fim[..., 2, 2]
@@ -114,6 +126,13 @@ def claimed_trace_bound(
     ------
     ValueError
         If an argument is not finite, out of range, or M < 1.
+
+    Examples
+    --------
+    >>> gain, phi, array = [0.5, 0.3j], [0.2, -0.9], UniformLinearArray(8)  # two access points
+    >>> claimed = claimed_trace_bound(0.01, gain, phi, array, 16, 0.1)  # at 0.01 nat
+    >>> bool(claimed < fim_trace(gain, phi, array, 16, 0.1))  # no bound
+    True
     """
     information = _checks.non_negative("mutual_information", mutual_information)
     n_aps, loudest = _loudest(gain, phi, array)
@@ -146,6 +165,12 @@ def claim_threshold(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) 
     ------
     ValueError
         If an argument is not finite, out of range, or M < 1.
+
+    Examples
+    --------
+    >>> gain, phi, array = [0.5, 0.3j], [0.2, -0.9], UniformLinearArray(8)  # two access points
+    >>> print(f"{claim_threshold(gain, phi, array):.3f} nat")
+    0.296 nat
     """
     n_aps, loudest = _loudest(gain, phi, array)
     one_pilot = np.asarray(fim_trace(gain, phi, array, 1, 1.0)) / 2
@@ -170,6 +195,11 @@ def bpsk_information(snr: ArrayLike) -> Array:
     ------
     ValueError
         If ``snr`` is negative or not finite.
+
+    Examples
+    --------
+    >>> (bpsk_information([0.0, 0.1, 1.0, 10.0]) / np.log(2)).round(3)  # bits
+    array([0.   , 0.131, 0.721, 1.   ])
     """
     amplitude = np.sqrt(2 * _checks.non_negative("snr", snr))[..., None]
     nodes, weights = _hermite(240)
@@ -208,6 +238,12 @@ def digest_trace_bound(
     ------
     ValueError
         If an argument is not finite, out of range, or M < 1.
+
+    Examples
+    --------
+    >>> gain, phi, array = [0.5, 0.3j], [0.2, -0.9], UniformLinearArray(8)  # two access points
+    >>> digest_trace_bound([0, 0.5, 1], gain, phi, array, 16, 0.1).round()
+    array([    0.,  9356., 16474.])
     """
     nats = np.log(2) * _checks.non_negative("n_bits", n_bits)
     scene = (gain, phi, array, n_pilots, noise_variance)
@@ -238,6 +274,12 @@ def useful_bits(gain: ArrayLike, phi: ArrayLike, array: UniformLinearArray) -> A
     ------
     ValueError
         If an argument is not finite, out of range, or M < 1.
+
+    Examples
+    --------
+    >>> gain, phi, array = [0.5, 0.3j], [0.2, -0.9], UniformLinearArray(8)  # two access points
+    >>> print(f"{useful_bits(gain, phi, array):.2f} bits")
+    0.88 bits
     """
     scene = (gain, phi, array, 1, 1.0)
     return fim_trace(*scene) / (2 * np.log(2) * largest_eigenvalue(*scene))

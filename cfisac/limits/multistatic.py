@@ -23,18 +23,15 @@ Velocities are known. Each path is seen alone, as if no two of them overlapped i
 shift and direction; :func:`joint_efim` lets those by way of several targets overlap.
 """
 
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, fisher, propagation
-from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.limits import _map, _scene, coupled
 from cfisac.limits._one_path import (
     beam_gains,
-    index_variance,
     path_efim,
     path_fim,
 )
@@ -71,6 +68,14 @@ def rms_gains(scene: MultistaticScene) -> ComplexArray:
     ``beta_prt = sqrt(xi_prt sigma_rcs^2)`` with the radar equation's ``xi``. Bounds at these gains
     are optimistic: a position error bound is a convex function of the path powers, so its mean over
     fluctuating targets is larger.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> gains = rms_gains(scene)
+    >>> gains.shape, len(scene.transmitters), len(scene.receivers)
+    ((6, 4, 2), 6, 4)
     """
     return np.sqrt(_scene.radar_gain(scene, scene.targets) * _scene.mean_rcs(scene)).astype(complex)
 
@@ -80,6 +85,15 @@ def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArra
 
     ``beta_prt = sqrt(xi_prt) alpha_prt`` with independent ``alpha_prt ~ CN(0, sigma_rcs^2)``, which
     stay the same for the frame.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> rng = np.random.default_rng(2)
+    >>> draws = np.array([draw_gains(scene, rng) for _ in range(1000)])
+    >>> print(f"{np.mean(np.abs(draws) ** 2) / np.mean(np.abs(rms_gains(scene)) ** 2):.1f}")
+    1.0
     """
     xi = _scene.radar_gain(scene, scene.targets)
     return np.sqrt(xi) * propagation.swerling_one(rng, _scene.mean_rcs(scene), xi.shape)
@@ -118,6 +132,14 @@ def position_efim(
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> position_efim(scene, equal_power(scene))[0].round(1)  # of the first target
+    array([[190.1,  34.8],
+           [ 34.8,  54.1]])
     """
     return paths(scene, power, bound, gains).information((0, 1))
 
@@ -142,6 +164,15 @@ def paths(
     ------
     ValueError
         As :func:`position_efim`.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> every = paths(scene, equal_power(scene))
+    >>> slow = every.with_unknown("velocity").information((0, 1))
+    >>> every.shape, slow.shape
+    ((6, 4, 2), (2, 4, 4))
     """
     power = _scene.checked_power(scene, power)
     if bound not in ("exact", "approximate"):
@@ -181,6 +212,13 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> joint_efim(scene, equal_power(scene), draw_gains(scene, np.random.default_rng(2))).shape
+    (4, 4)
     """
     power = _scene.checked_power(scene, power)
     beta = _scene.checked_gains(scene, gains)
@@ -209,6 +247,13 @@ def position_error_bound(
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not match.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> position_error_bound(scene, equal_power(scene)).round(3)  # m
+    array([0.164, 0.196])
     """
     if bound not in ("exact", "approximate", "joint"):
         raise ValueError(f"bound must be 'exact', 'approximate' or 'joint', got {bound!r}")
@@ -286,6 +331,16 @@ def position_map(
     Beside scene, points and result, memory grows neither with the number of points nor, but for
     ``8 M_t`` numbers each, with that of transmitters: "numpy" and "fast" need less than 10 MB,
     "jax" 0.4 GB for a million points, and on an accelerator a few times 2^22 numbers.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import equal_power, fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> grid = np.stack(np.meshgrid([-50.0, 0.0, 50.0], [-20.0, 20.0]), axis=-1)  # m
+    >>> efim = position_map(scene, equal_power(scene), grid)
+    >>> fisher.position_error_bound(efim).round(2)
+    array([[5.58, 3.51, 1.12],
+           [5.83, 2.05, 0.67]])
     """
     power = _scene.checked_power(scene, power)
     points = _checks.points("points", points, 1, (scene.dimension,))
@@ -305,7 +360,7 @@ def position_map(
     efim, weak = np.empty((len(flat), dimension, dimension)), np.ones(len(flat), dtype=bool)
     if _scene.is_printed(scene):
         kind = bound, target, following
-        for block, sums, gone, left in _map_blocks(scene, power, flat, kind, backend):
+        for block, sums, gone, left in _scene.map_blocks(scene, power, flat, kind, backend):
             if np.any(gone) and outside == "raise":
                 _scene.refuse_outside(scene, flat[block])
             np.multiply(sums, _scene.snr_of_pair(scene) * _scene.mean_rcs(scene)[target],
@@ -329,41 +384,3 @@ def position_map(
         )  # fmt: skip
         efim[some] = seen.information((0, 1))
     return efim.reshape(*points.shape, dimension)
-
-
-def _map_blocks(
-    scene: MultistaticScene,
-    power: Array,
-    points: Array,
-    kind: tuple[str, int, bool],
-    backend: _map.Backend,
-) -> Iterator[tuple[slice, Array, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Blocks, their sums, where there is no bound, and where next to nothing is left of them."""
-    bound, target, following = kind
-    places = scene.transmitters, scene.transmit_axes
-    own = power[:, target]
-    if bound == "approximate":
-        transmitters = _map.shining_alike(*places, own, 0.0)
-    else:
-        others = np.where(np.arange(scene.n_beams) == target, 0.0, power) if following else power
-        transmitters = _map.shining(*places, others, scene.beams, own if following else None)
-    listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
-    receivers = _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
-    for block, sums, terms, way, on_end in _map.information(
-        transmitters, receivers, points, _map_weights(scene, target), backend
-    ):
-        gone = on_end | (way / SPEED_OF_LIGHT > scene.waveform.longest_delay * _scene.LATE)
-        yield block, sums, gone, ~(_smaller_eigenvalue(sums) > 1e-9 * terms) & ~gone
-
-
-def _smaller_eigenvalue(matrices: Array) -> Array:
-    """Of symmetric matrices (..., 2, 2)."""
-    first, second, beside = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1]
-    half = (first - second) / 2
-    return (first + second) / 2 - np.sqrt(half * half + beside * beside)
-
-
-def _map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
-    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
-    v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
-    return _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)

@@ -46,6 +46,12 @@ def delay_variance(bandwidth: ArrayLike, snr: ArrayLike) -> Array:
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> std = np.sqrt(delay_variance(bandwidth=100e6, snr=1e3))
+    >>> print(f"{1e9 * std:.3f} ns")
+    0.123 ns
     """
     bandwidth = _checks.positive("bandwidth", bandwidth)
     snr = _checks.non_negative("snr", snr)
@@ -78,6 +84,12 @@ def angle_variance(phi: ArrayLike, array: UniformLinearArray, snr: ArrayLike) ->
     ------
     ValueError
         If an argument is not finite or out of range, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> std = np.sqrt(angle_variance(np.radians([0.0, 60.0]), UniformLinearArray(8), snr=1e3))
+    >>> np.degrees(std).round(2)
+    array([0.18, 0.36])
     """
     snr = _checks.non_negative("snr", snr)
     _checks.must_broadcast(phi=_checks.finite("phi", phi).shape, snr=snr.shape)
@@ -98,6 +110,11 @@ def angle_error_bound(phi: ArrayLike, array: UniformLinearArray, snr: ArrayLike)
     ------
     ValueError
         As :func:`angle_variance`.
+
+    Examples
+    --------
+    >>> print(f"{np.degrees(angle_error_bound(0.2, UniformLinearArray(8), snr=1e3)):.2f} degrees")
+    0.18 degrees
     """
     return np.sqrt(angle_variance(phi, array, snr))
 
@@ -144,6 +161,15 @@ def position_efim(
     The errors of different measurements must be independent. For :func:`delay_variance` and
     :func:`angle_variance` of one path with unknown gain they are (the factor theorem), if the
     antennas see one spectrum, see the user under one angle, and ``position`` is far away.
+
+    Examples
+    --------
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> for clock in (0.0, np.inf):  # known, unknown
+    ...     efim = position_efim([30.0, 40.0], aps, (1e-9) ** 2, 0.01**2, clock_variance=clock)
+    ...     print(f"{fisher.position_error_bound(efim):.2f} m")
+    0.29 m
+    0.31 m
     """
     measured = paths(position, aps, delay_variance, angle_variance)
     clock = _variance("clock_variance", clock_variance, zero=True)[..., None]
@@ -181,6 +207,13 @@ def paths(
     ------
     ValueError
         As :func:`position_efim`.
+
+    Examples
+    --------
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> each = paths([30.0, 40.0], aps, (1e-9) ** 2, 0.01**2).each()
+    >>> fisher.position_error_bound(each).round(2)  # of every AP alone
+    array([0.58, 0.71, 0.47])
     """
     seen = _look(position, aps)
     by_delay = _variance("delay_variance", delay_variance)
@@ -252,6 +285,13 @@ def signal(
     ValueError
         If an argument is not finite or out of range, the shapes do not broadcast, or the user
         stands on an AP.
+
+    Examples
+    --------
+    >>> aps, axes = [[0.0, 0.0], [80.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]
+    >>> tones = np.linspace(-50e6, 50e6, 64)  # Hz
+    >>> signal([30.0, 40.0], aps, axes, [1e-4, 1e-4], UniformLinearArray(8), tones).shape
+    (2, 64, 8)
     """
     distance, unit, _ = _look(position, aps)
     axes, gain = _checks.unit_vectors("axes", axes), _checks.finite("gain", gain, complex)

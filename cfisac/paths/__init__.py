@@ -13,15 +13,14 @@ from cfisac.paths._table import PathTable
 from cfisac.paths._tracers import from_deepmimo, from_sionna, street_canyon
 from cfisac.paths._unknowns import (
     Unknown,
-    apart,
     clock,
-    coherent,
     displacement,
     information,
     orientation,
     oscillator,
     phase,
 )
+from cfisac.paths._wider import apart, coherent
 
 __all__ = [
     "PathTable",

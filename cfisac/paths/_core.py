@@ -231,6 +231,15 @@ def join(*several: Paths) -> Paths:
     ------
     ValueError
         If there is none, or the numbers of unknowns differ.
+
+    Examples
+    --------
+    >>> from cfisac.paths import one_way
+    >>> by_delay = one_way([30.0, 40.0], [[0.0, 0.0], [80.0, 0.0]], 1e3, delay_variance=1e15)
+    >>> by_angle = one_way([30.0, 40.0], [[0.0, 60.0]], 1e3, 0.0, aperture=[[0.0, 7.2]])
+    >>> both = join(by_delay, by_angle)
+    >>> both.shape, both.information().shape
+    ((3,), (2, 2))
     """
     if not several:
         raise ValueError("several must hold one Paths or more")

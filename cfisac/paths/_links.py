@@ -49,6 +49,15 @@ def one_way(
     ValueError
         If an argument is not finite or out of range, the shapes do not fit, or the user stands on
         an access point.
+
+    Examples
+    --------
+    >>> from cfisac import arrays, fisher
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> rows = arrays.aperture(arrays.linear(8))
+    >>> paths = one_way([30.0, 40.0], aps, 1e3, delay_variance=1e15, aperture=rows)
+    >>> print(f"{fisher.position_error_bound(paths.information()):.2f} m")
+    0.17 m
     """
     seen = geometry.sight(position, aps, names=("position", "aps"))
     by_delay = _checks.non_negative("delay_variance", delay_variance)
@@ -112,6 +121,15 @@ def echo(
     ValueError
         If an argument is not finite or out of range, the shapes do not fit, or the target stands
         on an access point.
+
+    Examples
+    --------
+    >>> from cfisac import fisher, waveforms
+    >>> frame = waveforms.OFDM(64, 14, 120e3).delay_doppler_covariance()
+    >>> sends, hear = [[0.0, 0.0]], [[80.0, 0.0], [0.0, 60.0], [80.0, 60.0]]  # m
+    >>> paths = echo([30.0, 40.0], [5.0, 0.0], sends, hear, 28e9, 1e3, frame)
+    >>> print(f"{fisher.position_error_bound(paths.information()):.2f} m")
+    0.46 m
     """
     out, back = (
         geometry.sight(
@@ -160,6 +178,15 @@ def echo_seen(
     Returns
     -------
     Paths
+
+    Examples
+    --------
+    >>> from cfisac import waveforms
+    >>> target, velocity, none = [30.0, 40.0], np.array([5.0, 0.0]), np.zeros((0, 2))
+    >>> out, back = (geometry.sight(target, each) for each in ([[0.0, 0.0]], [[80.0, 0.0]]))
+    >>> frame = waveforms.OFDM(64, 14, 120e3).delay_doppler_covariance()
+    >>> echo_seen(out, back, velocity, 28e9, np.array(1e3), frame, none, none).shape
+    (1,)
     """
     arrive, size_back = _directions(back, receive_aperture)
     depart, size_out = _directions(out, transmit_aperture)

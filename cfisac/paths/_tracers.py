@@ -58,6 +58,22 @@ def from_sionna(
         If there are several antennas and none is chosen, an attribute is missing, the directions
         contradict the angles, or delays do not fit :class:`~cfisac.paths.PathTable`: those of
         ``cir``, ``cfr`` and ``taps`` are counted from each link's first arrival.
+
+    Examples
+    --------
+    Here an object with what one line of sight along x needs takes the place of the solver's:
+
+    >>> from types import SimpleNamespace
+    >>> flat, none = np.zeros((1, 1, 1)), np.zeros((0, 1, 1, 1))
+    >>> traced = SimpleNamespace(
+    ...     a=np.full((2, 1, 1, 1, 1, 1), 1e-5), tau=flat + 1e-7, valid=flat == 0, doppler=flat,
+    ...     theta_t=flat + np.pi / 2, phi_t=flat, theta_r=flat + np.pi / 2, phi_r=flat + np.pi,
+    ...     interactions=none, objects=none, primitives=none, vertices=np.zeros((0, 1, 1, 1, 3)),
+    ...     sources=np.zeros((3, 1)), targets=[[29.979], [0.0], [0.0]], synthetic_array=True,
+    ... )
+    >>> table = from_sionna(traced, carrier_frequency=28e9)
+    >>> table.kind.tolist(), table.depart.round(3)
+    (['los'], array([[1., 0., 0.]]))
     """
     carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     get = _getter(paths, "paths")
@@ -143,6 +159,21 @@ def from_deepmimo(
     ------
     ValueError
         If an attribute is missing, or the carrier or the tracer is not told.
+
+    Examples
+    --------
+    Here an object with one user in line of sight, 30 m along x, takes the place of a dataset:
+
+    >>> from types import SimpleNamespace
+    >>> dataset = SimpleNamespace(
+    ...     power=[[-90.0]], phase=[[0.0]], delay=[[1e-7]], inter=[[0]],
+    ...     inter_pos=np.full((1, 1, 1, 3), np.nan), aod_az=[[0.0]], aod_el=[[90.0]],
+    ...     aoa_az=[[180.0]], aoa_el=[[90.0]],
+    ...     tx_pos=[[0.0, 0.0, 5.0]], rx_pos=[[29.979, 0.0, 5.0]],
+    ... )
+    >>> table = from_deepmimo(dataset, carrier_frequency=28e9, phase_has_carrier=False)
+    >>> table.kind.tolist(), table.depart.round(3)
+    (['los'], array([[1., 0., 0.]]))
     """
     several = _members(dataset)
     tables = [

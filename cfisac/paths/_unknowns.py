@@ -14,7 +14,7 @@ oscillator a Doppler shift ``nu + e_transmitter - e_receiver``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,18 @@ class Unknown:
     ValueError
         If ``std`` is negative or nan, an owner is no whole number in -1..G-1, columns are not
         finite, or the shapes do not fit.
+
+    Examples
+    --------
+    One clock that two of three delays share, which nobody knows:
+
+    >>> from cfisac.paths import one_way
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> paths = one_way([30.0, 40.0], aps, snr=1e3, delay_variance=1e15)  # s^-2
+    >>> owner = np.array([0, 0, -1])
+    >>> unknown = Unknown("user", np.array([[np.inf]]), [(owner, paths.columns["clock"])])
+    >>> information(paths, unknown).shape
+    (2, 2)
     """
 
     pool: str
@@ -107,6 +119,19 @@ def clock(
     ------
     ValueError
         If the paths have no such column, or as :class:`Unknown`.
+
+    Examples
+    --------
+    >>> from cfisac.fisher import position_error_bound
+    >>> from cfisac.paths import one_way
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> paths = one_way([30.0, 40.0], aps, snr=1e3, delay_variance=1e15)  # s^-2
+    >>> for std in (0.0, 1e-9, 1e-8):  # s
+    ...     own = clock(paths, std, receiver=np.arange(3))
+    ...     print(f"{position_error_bound(information(paths, own)):.2f} m")
+    0.26 m
+    0.45 m
+    3.68 m
     """
     ends = _Ends("clock", receiver, transmitter)
     return ends.unknown(paths, std, pool, ("receiver clock", "transmitter clock"), "clock", -1.0)
@@ -119,7 +144,21 @@ def oscillator(
     transmitter: ArrayLike | None = None,
     pool: str = "ap",
 ) -> Unknown:
-    """Offset of each owner's carrier (Hz); arguments as for :func:`clock`."""
+    """Offset of each owner's carrier (Hz); arguments as for :func:`clock`.
+
+    Examples
+    --------
+    >>> from cfisac.fisher import position_error_bound
+    >>> from cfisac.paths import echo
+    >>> factors = np.diag([1e15, 1e-2])  # of the waveform, s^-2 and Hz^-2
+    >>> sends, hear = [[0.0, 0.0]], [[80.0, 0.0], [0.0, 60.0], [80.0, 60.0]]  # m
+    >>> paths = echo([30.0, 40.0], [20.0, 0.0], sends, hear, 28e9, 1e3, factors)
+    >>> for std in (0.0, 10.0):  # Hz
+    ...     own = oscillator(paths, std, receiver=np.arange(3))
+    ...     print(f"{position_error_bound(information(paths, own)):.3f} m")
+    0.009 m
+    0.170 m
+    """
     ends = _Ends("oscillator", receiver, transmitter)
     names = ("receiver oscillator", "transmitter oscillator")
     return ends.unknown(paths, std, pool, names)
@@ -136,6 +175,16 @@ def orientation(
 
     Arguments as for :func:`clock`; ``std`` may be (G, 3) in space. On a path from a user to an
     access point the array is the access point's, whichever end it is.
+
+    Examples
+    --------
+    >>> from cfisac.fisher import position_error_bound
+    >>> from cfisac.paths import one_way
+    >>> aps, rows = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]], [[0.0, 7.2]]  # m, rad
+    >>> paths = one_way([30.0, 40.0], aps, 1e3, delay_variance=0.0, aperture=rows)
+    >>> own = orientation(paths, np.radians(0.5), receiver=np.arange(3))
+    >>> print(f"{position_error_bound(information(paths, own)):.2f} m")
+    0.59 m
     """
     ends = _Ends("orientation", receiver, transmitter)
     names = ("receiver orientation", "transmitter orientation")
@@ -152,6 +201,16 @@ def displacement(
     """Error of each owner's place, per axis (m).
 
     Arguments as for :func:`clock`; ``std`` may be (G, D).
+
+    Examples
+    --------
+    >>> from cfisac.fisher import position_error_bound
+    >>> from cfisac.paths import one_way
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> paths = one_way([30.0, 40.0], aps, snr=1e3, delay_variance=1e15)  # s^-2
+    >>> own = displacement(paths, 0.3, receiver=np.arange(3))  # 0.3 m along x and along y
+    >>> print(f"{position_error_bound(information(paths, own)):.2f} m")
+    0.45 m
     """
     ends = _Ends("displacement", receiver, transmitter)
     return ends.unknown(paths, std, pool, ("receiver", "transmitter"), "anchor")
@@ -173,6 +232,17 @@ def phase(
     ValueError
         Also if ``std`` is finite and not below 1.8 rad, which is that of a phase that may be
         anything: a phase is known modulo a turn, and a wide Gaussian prior would claim more.
+
+    Examples
+    --------
+    >>> from cfisac.fisher import position_error_bound
+    >>> from cfisac.paths import coherent, one_way
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> paths = one_way([30.0, 40.0], aps, snr=1e3, delay_variance=1e15)  # s^-2
+    >>> carriers = coherent(paths, 3.5e9)
+    >>> own = phase(carriers, 0.1, receiver=np.arange(3))  # rad
+    >>> print(f"{1e3 * position_error_bound(information(carriers, own)):.2f} mm")
+    1.71 mm
     """
     given = _deviations("std", std)
     if np.any(np.isfinite(given) & (given >= WIDEST_PHASE)):
@@ -182,94 +252,6 @@ def phase(
         )
     ends = _Ends("phase", receiver, transmitter)
     return ends.unknown(paths, given, pool, ("receiver phase", "transmitter phase"), "phase", -1.0)
-
-
-def coherent(paths: Paths, carrier_frequency: float) -> Paths:
-    """Paths whose carrier phases are measured against each other, not only within each path.
-
-    One more parameter, ``-2 pi f_c tau``, of the spread one: what an unknown gain hides. Its
-    amplitude stays unknown and costs nothing. It must be followed by what is known of the phases
-    (:func:`phase`), or by an estimator that has found the right one of many lobes.
-
-    Parameters
-    ----------
-    paths : Paths
-        From :func:`cfisac.paths.echo` or :func:`cfisac.paths.one_way`, with a column of a clock,
-        which tells the delays. Arrays and beams must be centred: the phase is that of their
-        middle, in the middle of the frame.
-    carrier_frequency : float
-        Middle of the band (Hz), > 0.
-
-    Returns
-    -------
-    Paths
-        With one row more, and the column ``"phase"``. Clocks do not turn the carrier, places do.
-
-    Raises
-    ------
-    ValueError
-        If the carrier is not positive or no column of a clock is there.
-    """
-    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
-    delays = [name for name in ("clock", "receiver clock") if name in paths.columns]
-    if not delays:
-        raise ValueError("paths must have a column 'clock' or 'receiver clock', which tells delays")
-    by_delay = np.asarray(sum(paths.columns[name] for name in delays))[..., 0]
-
-    def below(rows: Array, turn: float) -> Array:
-        last = turn * np.einsum("...k,...kn->...n", by_delay, rows)[..., None, :]
-        return _stacked(rows, last)
-
-    turn = -2 * np.pi * carrier
-    places = ("anchor", "transmitter", "receiver")
-    columns = {
-        name: below(rows, turn if name in places else 0.0) for name, rows in paths.columns.items()
-    }
-    k = paths.spread.shape[-1]
-    spread = np.zeros((*paths.spread.shape[:-2], k + 1, k + 1))
-    spread[..., :k, :k], spread[..., k, k] = paths.spread, 1.0
-    jacobian, rounding = paths.jacobian, np.asarray(paths.rounding)
-    return Paths(
-        paths.snr, spread, below(jacobian, turn),
-        below(np.broadcast_to(rounding, (*rounding.shape[:-2], *jacobian.shape[-2:])), abs(turn)),
-        columns | {"phase": np.eye(k + 1)[:, k:]},
-    )  # fmt: skip
-
-
-def apart(paths: Paths, axis: int) -> Paths:
-    """Paths of several users or targets, each with a state of its own, in one long state.
-
-    Parameters
-    ----------
-    paths : Paths
-        With U entries along the axis.
-    axis : int
-        The path axis of the users.
-
-    Returns
-    -------
-    Paths
-        The same paths over a state of U n unknowns, user after user.
-
-    Raises
-    ------
-    ValueError
-        If there is no such axis.
-    """
-    shape, n = paths.shape, paths.jacobian.shape[-1]
-    if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"axis must be one of the {len(shape)} path axes, got {axis}")
-    at = axis % len(shape)
-    own = np.eye(shape[at]).reshape(
-        shape[at], *(1,) * (len(shape) - at - 1), 1, shape[at], 1
-    )  # fmt: skip
-
-    def wide(value: Array) -> Array:
-        whole = np.broadcast_to(value, (*shape, *value.shape[-2:]))
-        spread_out = whole[..., None, :] * own
-        return spread_out.reshape(*shape, value.shape[-2], shape[at] * n)
-
-    return replace(paths, jacobian=wide(paths.jacobian), rounding=wide(np.asarray(paths.rounding)))
 
 
 def information(paths: Paths, *unknown: Unknown, prior: ArrayLike | None = None) -> Array:
@@ -301,6 +283,18 @@ def information(paths: Paths, *unknown: Unknown, prior: ArrayLike | None = None)
     Owners no two of which share a path are projected out one by one; the others, as few as a
     greedy search finds, become columns beside the state and go last. So the cost is linear in the
     access points of a user, and ``P (n + R m)^2`` for P senders and R < P listeners.
+
+    Examples
+    --------
+    >>> from cfisac.fisher import position_error_bound
+    >>> from cfisac.paths import one_way
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> paths = one_way([30.0, 40.0], aps, snr=1e3, delay_variance=1e15)  # s^-2
+    >>> alike = clock(paths, np.inf, receiver=np.zeros(3, dtype=int))  # one for all
+    >>> for unknown in ((), (alike,)):
+    ...     print(f"{position_error_bound(information(paths, *unknown)):.2f} m")
+    0.26 m
+    0.31 m
     """
     n = paths.jacobian.shape[-1]
     slopes, rounding = _elimination.what_remains(paths, unknown)
@@ -362,10 +356,3 @@ def _owners(name: str, owner: ArrayLike) -> IntArray:
     if index.dtype.kind not in "iu" or np.any(index < -1):
         raise ValueError(f"{name} must be whole numbers >= -1, got {owner!r}")
     return index.astype(np.int64)
-
-
-def _stacked(above: Array, below: Array) -> Array:
-    leading = np.broadcast_shapes(above.shape[:-2], below.shape[:-2])
-    return np.concatenate(
-        [np.broadcast_to(each, (*leading, *each.shape[-2:])) for each in (above, below)], axis=-2
-    )

@@ -37,6 +37,14 @@ def facing(places: ArrayLike, point: ArrayLike) -> Array:
     ValueError
         If an argument is not finite, the dimensions or shapes do not fit, or an array stands on
         the point.
+
+    Examples
+    --------
+    >>> aps = [[0.0, 0.0], [80.0, 0.0], [0.0, 60.0]]  # m
+    >>> np.degrees(facing(aps, [40.0, 30.0])).round(1)
+    array([ 36.9, 143.1, -36.9])
+    >>> facing([[0.0, 0.0, 8.0]], [40.0, 30.0, 0.0]).shape
+    (1, 3, 3)
     """
     unit = geometry.sight(point, places, names=("point", "places")).unit
     if unit.shape[-1] == 2:

@@ -55,6 +55,13 @@ def sensing_beams(
     ------
     ValueError
         If a shape does not fit, a number is out of range, or a point is a transmitter.
+
+    Examples
+    --------
+    >>> aps, targets = [[0.0, 0.0], [80.0, 0.0]], [[30.0, 40.0], [50.0, 20.0], [10.0, 10.0]]
+    >>> along_y = [[0.0, 1.0], [0.0, 1.0]]
+    >>> sensing_beams(aps, along_y, targets, n_antennas=8).shape
+    (2, 3, 8, 8)
     """
     transmitters = places("transmitters", transmitters)
     if points is None:
@@ -100,6 +107,15 @@ def equal_power(scene: "MultistaticScene", total_power: float = 1.0) -> Array:
     ------
     ValueError
         If ``total_power`` is negative or not finite.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=7, n_targets=2, n_users=3)
+    >>> equal_power(scene, total_power=1.0).round(2)  # W
+    array([[0.2, 0.2, 0.2, 0.2, 0.2],
+           [0.2, 0.2, 0.2, 0.2, 0.2],
+           [0.2, 0.2, 0.2, 0.2, 0.2]])
     """
     total = _checks.one("total_power", total_power, _checks.non_negative)
     return np.full(scene.beams.shape[:2], total / scene.n_beams)
@@ -143,6 +159,14 @@ def illumination(
     ------
     ValueError
         If an argument is out of range or does not fit, or a point is a transmitter.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_scene
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=10, n_targets=2, n_users=0)
+    >>> power, aperture = illumination(scene, 0.5, [[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
+    >>> power.shape, aperture.shape  # six transmitters, three points
+    ((6, 3), (6, 3, 2, 2))
     """
     power = np.array(beam_power(scene, power))
     points = places("points", points, None, scene.dimension)

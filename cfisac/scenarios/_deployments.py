@@ -29,6 +29,14 @@ def square_grid(n_aps: int, side: float = 200.0) -> Array:
     ------
     ValueError
         If ``n_aps`` is not a square number or ``side`` is not positive.
+
+    Examples
+    --------
+    >>> square_grid(4, side=200.0)
+    array([[-50., -50.],
+           [ 50., -50.],
+           [-50.,  50.],
+           [ 50.,  50.]])
     """
     number = _checks.one("n_aps", n_aps, _checks.count)
     side = _checks.one("side", side, _checks.positive)
@@ -67,6 +75,11 @@ def deploy(
     ------
     ValueError
         If ``deployment`` is none of them, or a number is out of range.
+
+    Examples
+    --------
+    >>> deploy(np.random.default_rng(1), "cell-free grid", n_aps=9, n_users=100).shape
+    (100, 9, 2)
     """
     counts = (("n_users", n_users), ("n_aps", n_aps))
     shape = (*(_checks.one(name, value, _checks.count) for name, value in counts), 2)

@@ -80,6 +80,19 @@ class MonostaticScene(Scene):
     -----
     ImplausibleWarning
         If a number looks like one of another unit.
+
+    Examples
+    --------
+    >>> from cfisac.waveforms import OFDM
+    >>> scene = MonostaticScene(
+    ...     aps=[[0, 0], [80, 0], [0, 60]], targets=[[30, 40]], n_antennas=8, axes=None,
+    ...     waveform=OFDM(64, 14, 120e3, cp_duration=1e-6), carrier_frequency=28e9,
+    ...     noise_figure_db=7, transmit_power=0.01,
+    ... )
+    >>> (10 * np.log10(scene.total_snr)).round(1)  # dB, (L, U)
+    array([[33.4],
+           [29.1],
+           [39.1]])
     """
 
     aps: Array

@@ -112,6 +112,21 @@ class MultistaticScene(Scene):
 
     ``dataclasses.replace`` makes a changed scene and checks it again. The arrays are copies and
     cannot be written to.
+
+    Examples
+    --------
+    >>> from cfisac.waveforms import OFDM
+    >>> scene = MultistaticScene(
+    ...     transmitters=[[0, 0], [0, 60]], receivers=[[80, 0], [80, 60]], targets=[[30, 40]],
+    ...     n_antennas=8, facing=[40, 30], waveform=OFDM(64, 14, 120e3, cp_duration=1e-6),
+    ...     carrier_frequency=28e9, noise_figure_db=7, mean_rcs=1.0,
+    ... )
+    >>> print(scene.summary())  # of 1 W from each transmitter
+    1 target, 2 transmitters, 2 receivers, 2 W in all, noise +7.0 dB over k T B of 7.68 MHz
+    resolution: 19.5 m, 41 m/s, 14.4 degrees
+    target  SNR of its paths (dB)      PEB (m)
+            weakest  median  strongest
+         0     15.2    17.3       19.5       0.898
     """
 
     transmitters: Array

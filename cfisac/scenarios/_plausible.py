@@ -16,7 +16,19 @@ _LEAST_BOUND = 1e-3  # wavelengths
 
 
 class ImplausibleWarning(UserWarning):
-    """A number that is allowed, but is so unusual that its unit is probably another one."""
+    """A number that is allowed, but is so unusual that its unit is probably another one.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1))
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     scene = replace(scene, carrier_frequency=28.0)  # GHz, but Hz are expected
+    >>> print(said[0].message)
+    carrier_frequency of 30 is below 1 MHz: Hz expected
+    """
 
 
 def warn(message: str) -> None:

@@ -156,6 +156,12 @@ def fan_scene(
     ValueError
         If an argument is out of range, no access point would be left to transmit, or the square
         has no room for the users and targets.
+
+    Examples
+    --------
+    >>> scene = fan_scene(np.random.default_rng(1), n_aps=20, n_targets=2)
+    >>> len(scene.transmitters), len(scene.receivers), scene.beams.shape
+    (16, 4, (16, 12, 16, 16))
     """
     for name, value, fewest in (
         ("n_aps", n_aps, 1), ("n_targets", n_targets, 1), ("n_users", n_users, 0),
@@ -259,6 +265,12 @@ def liu_scene(rng: np.random.Generator, n_targets: int = 3) -> MonostaticScene:
     ------
     ValueError
         If ``n_targets`` is not a whole number >= 1.
+
+    Examples
+    --------
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=2)
+    >>> scene.aps.shape, scene.targets.shape, scene.n_antennas
+    ((4, 2), (2, 2), array([8, 8, 8, 8]))
     """
     n_targets = _checks.one("n_targets", n_targets, _checks.count)
     table = LIU_TABLE

@@ -51,6 +51,19 @@ class ApTable:
         Of each access point.
     spacing : (n,) or None
         Of its antennas, in wavelengths.
+
+    Examples
+    --------
+    >>> table = ApTable(
+    ...     names=("roof", "wall"), positions=np.array([[0.0, 0.0], [80.0, 0.0]]),
+    ...     sends=np.array([True, False]), hears=np.array([True, True]),
+    ...     headings=np.radians([30.0, 150.0]),
+    ... )
+    >>> table.transmitters
+    array([[0., 0.]])
+    >>> table.receive_axes.round(3)
+    array([[-0.5  ,  0.866],
+           [-0.5  , -0.866]])
     """
 
     names: tuple[str, ...]
@@ -128,6 +141,20 @@ def read_aps(file: str | Path) -> ApTable:
     -----
     ImplausibleWarning
         If a heading in radians is more than a whole turn.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file, rows = Path(folder) / "aps.csv", [[0, 0, 30], [80, 0, 150]]
+    ...     np.savetxt(file, rows, "%g", ",", header="x_m,y_m,heading_deg", comments="")
+    ...     table = read_aps(file)
+    >>> table.positions
+    array([[ 0.,  0.],
+           [80.,  0.]])
+    >>> table.axes.round(3)
+    array([[-0.5  ,  0.866],
+           [-0.5  , -0.866]])
     """
     columns = _read(file, _AP_COLUMNS, ("x", "y"))
     places = [columns[name] for name in ("x", "y", "z") if name in columns]
@@ -183,6 +210,17 @@ def read_gains(file: str | Path, shape: tuple[int, ...] | None = None) -> Comple
     -----
     ImplausibleWarning
         If a gain is above one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file, rows = Path(folder) / "gains.csv", [[0, 0, -100], [1, 0, -106]]
+    ...     np.savetxt(file, rows, "%g", ",", header="ap,target,power_db", comments="")
+    ...     gains = read_gains(file)
+    >>> (20 * np.log10(np.abs(gains))).round(1)
+    array([[-100.],
+           [-106.]])
     """
     columns = _read(file, _GAIN_COLUMNS, ("target",))
     ends = ("ap",) if "ap" in columns else ("transmitter", "receiver")
