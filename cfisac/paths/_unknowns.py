@@ -60,8 +60,8 @@ class Unknown:
     def __post_init__(self) -> None:
         """Refuse what belongs to nobody."""
         std = _deviations("std", self.std)
-        if std.ndim != 2:
-            raise ValueError(f"std must have shape (owners, numbers), got {std.shape}")
+        if std.ndim != 2 or std.shape[1] == 0:
+            raise ValueError(f"std must have shape (owners, numbers >= 1), got {std.shape}")
         terms = []
         for owner, columns in self.terms:
             index, slope = _owners("owner", owner), _checks.finite("columns", columns)
@@ -257,8 +257,9 @@ def apart(paths: Paths, axis: int) -> Paths:
         If there is no such axis.
     """
     shape, n = paths.shape, paths.jacobian.shape[-1]
-    if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"axis must be one of the {len(shape)} path axes, got {axis}")
+    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if not whole or not -len(shape) <= axis < len(shape):
+        raise ValueError(f"axis must be one of the {len(shape)} path axes, got {axis!r}")
     at = axis % len(shape)
     own = np.eye(shape[at]).reshape(
         shape[at], *(1,) * (len(shape) - at - 1), 1, shape[at], 1
@@ -302,6 +303,8 @@ def information(paths: Paths, *unknown: Unknown, prior: ArrayLike | None = None)
     greedy search finds, become columns beside the state and go last. So the cost is linear in the
     access points of a user, and ``P (n + R m)^2`` for P senders and R < P listeners.
     """
+    if not all(isinstance(each, Unknown) for each in unknown):
+        raise ValueError("unknown must hold nothing but Unknown: clock(paths, ...) makes one")
     n = paths.jacobian.shape[-1]
     slopes, rounding = _elimination.what_remains(paths, unknown)
     total = fisher.information(slopes, rounding)
@@ -351,10 +354,7 @@ class _Ends:
 
 
 def _deviations(name: str, std: ArrayLike) -> Array:
-    values = np.asarray(std)
-    endless = np.isinf(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    checked = _checks.finite(name, np.where(endless, np.sign(values), values))
-    return np.where(endless, np.inf, _checks.non_negative(name, checked))
+    return _checks.or_inf(name, std, _checks.non_negative)
 
 
 def _owners(name: str, owner: ArrayLike) -> IntArray:
