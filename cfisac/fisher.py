@@ -100,9 +100,10 @@ def fim_of(
     noise_variance : (...) float
         sigma^2 > 0 of the circular noise, per complex sample.
     steps : (..., k) float, optional
-        First steps of the differences, > 0; they are halved from there. By default a tenth of
-        the parameter (1, if that is zero), taken up or down by factors of ten until the signal
-        changes by more than 0.5 % and less than half.
+        First steps of the differences, > 0 and clearly above the rounding of the parameters;
+        they are halved from there. By default 7 % of the parameter (0.7, if that is zero), taken
+        up or down by factors of ten until the signal changes by more than 0.5 % and less than
+        half, and not back and forth.
 
     Returns
     -------
@@ -116,8 +117,9 @@ def fim_of(
         If an argument is not finite or out of range, the shapes do not fit, or ``signal`` does
         not return such samples.
     RuntimeError
-        If a derivative is not known to five digits of the largest of its parameter: the signal
-        is not smooth there. The message has the parameter, the sample and SciPy's status.
+        If a derivative is not known to five digits of the largest of its parameter, or is not the
+        same to both sides: the signal is not smooth there. The message has the parameter, and the
+        sample and SciPy's status if these tell it.
 
     Examples
     --------
@@ -132,6 +134,10 @@ def fim_of(
     slopes, error = _differences.slopes_of(signal, parameters, steps)
     _checks.must_broadcast(parameters=slopes.shape[:-2], noise_variance=noise_variance.shape)
     root = np.sqrt(2 / noise_variance)[..., None, None]
+    with np.errstate(all="ignore"):
+        largest = np.sum((root * slopes) ** 2, axis=-2)
+        if not np.all(np.isfinite(largest)):
+            raise ValueError("parameters must be in units in which their information is finite")
     return information(root * slopes, root * error)
 
 
