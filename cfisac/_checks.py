@@ -67,6 +67,25 @@ def non_negative(name: str, value: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
+def or_inf(
+    name: str, value: ArrayLike, check: Callable[[str, ArrayLike], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return ``value`` as an array that passes ``check`` where it is not ``inf``.
+
+    For deviations and variances: ``inf`` is that of what is not known at all.
+    """
+    try:
+        given = np.asarray(value)
+    except ValueError:  # ragged
+        return check(name, value)
+    if given.dtype.kind not in "fO":
+        return check(name, value)
+    if np.any(given == -np.inf):
+        raise ValueError(f"{name} must be >= 0 or inf, got -inf")
+    endless = np.asarray(given == np.inf, dtype=bool)
+    return np.where(endless, np.inf, check(name, np.where(endless, 1.0, given)))
+
+
 def count(name: str, value: ArrayLike, least: int = 1) -> NDArray[np.int64]:
     """Return ``value`` as an array of whole numbers, each ``least`` or more."""
     array = finite(name, value)

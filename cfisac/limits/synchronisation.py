@@ -88,7 +88,11 @@ def parallel_sum(first: ArrayLike, second: ArrayLike) -> Array:
             fisher.position_error_bound(each)
         except ValueError as error:
             raise ValueError(str(error).replace("efim", name)) from error
-    _checks.must_broadcast(first=pair[0].shape, second=pair[1].shape)
+    _checks.must_broadcast(first=pair[0].shape[:-2], second=pair[1].shape[:-2])
+    if pair[0].shape[-1] != pair[1].shape[-1]:
+        raise ValueError(
+            f"first and second must be of the same size, got {pair[0].shape} and {pair[1].shape}"
+        )
     total = pair[0] + pair[1]
     scale = np.sqrt(np.diagonal(total, axis1=-2, axis2=-1))
     scale = np.where(scale > 0, scale, 1.0)
@@ -149,16 +153,17 @@ def delay_information(
     back = geometry.sight(position, receivers, names=("position", "receivers"))
     graph = laplacian(weights)
     rows = np.concatenate([-out.unit, back.unit]) / speed_of_light
-    deviation = np.broadcast_to(_deviation("std", std), len(rows))
+    deviation = np.broadcast_to(_checks.or_inf("std", std, _checks.non_negative), len(rows))
     if graph.shape != (len(rows), len(rows)):
         raise ValueError(
             f"weights must have shape ({len(out.unit)}, {len(back.unit)}), got {np.shape(weights)}"
         )
-    # A : S^-2 = A - A S (1 + S A S)^-1 S A, which a known clock does not trouble; an unknown one
-    # loses its 1.
-    endless = np.isinf(deviation)
-    scale = np.where(endless, 1 / np.sqrt(np.maximum(np.diagonal(graph), 1e-300)), deviation)
-    inside = scale[:, None] * graph * scale + np.diag(np.where(endless, 0.0, 1.0))
+    # A : S^-2 = A - A T (T^2 S^-2 + T A T)^-1 T A for any T: with no more than the deviations a
+    # known clock does no harm, and with no more than what the links tell of it an unknown one.
+    own = np.diagonal(graph)
+    scale = np.minimum(deviation, 1 / np.sqrt(np.where(own > 0, own, 1.0)))
+    known = np.divide(scale, deviation, where=deviation > 0, out=np.ones(len(rows)))
+    inside = scale[:, None] * graph * scale + np.diag(known**2)
     half = scale[:, None] * graph @ rows
     left = rows.T @ graph @ rows - half.T @ np.linalg.pinv(inside, 1e-12, hermitian=True) @ half
     return np.asarray((left + left.T) / 2)
@@ -244,9 +249,3 @@ def overlap(time_bandwidth: ArrayLike, phase: ArrayLike) -> Array:
     gone = first**2 / (1 - r**2)
     a, c = 1 / 3 - gone, -second - r * gone
     return 3 * a * (1 - np.cos(psi) ** 2 * (c / a) ** 2)
-
-
-def _deviation(name: str, std: ArrayLike) -> Array:
-    values = np.asarray(std)
-    endless = np.isposinf(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    return np.where(endless, np.inf, _checks.non_negative(name, np.where(endless, 0.0, values)))

@@ -348,8 +348,4 @@ def _slopes(
 
 def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
     """Refuse what is no variance; ``inf`` is one, of something that is not known at all."""
-    check, given = _checks.non_negative if zero else _checks.positive, np.asarray(value)
-    if given.dtype.kind not in "fO":
-        return check(name, value)
-    unknown = np.asarray(given == np.inf, dtype=bool)
-    return np.where(unknown, np.inf, check(name, np.where(unknown, 1.0, given)))
+    return _checks.or_inf(name, value, _checks.non_negative if zero else _checks.positive)

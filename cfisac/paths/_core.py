@@ -15,7 +15,7 @@ reflections, targets); they broadcast.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,16 +86,21 @@ class Paths:
             raise ValueError("spread must be symmetric")
         if np.any(np.diagonal(spread, axis1=-2, axis2=-1) < 0):
             raise ValueError("spread must be positive semidefinite")
-        rounding = np.maximum(_checks.non_negative("rounding", self.rounding), eps * abs(jacobian))
+        wrong = _checks.non_negative("rounding", self.rounding)
+        _fits("rounding", wrong, "jacobian", jacobian)
         _checks.must_broadcast(
             snr=snr.shape,
             spread=spread.shape[:-2],
             jacobian=jacobian.shape[:-2],
-            rounding=rounding.shape[:-2],
+            rounding=wrong.shape[:-2],
         )
+        rounding = np.maximum(wrong, eps * abs(jacobian))
         given = {"snr": snr, "spread": spread, "jacobian": jacobian, "rounding": rounding}
         for name, value in given.items():
             object.__setattr__(self, name, value)
+        for name in ("columns", "columns_rounding"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f"{name} must be a mapping, got {getattr(self, name)!r}")
         if isinstance(self.columns, dict):  # others are made when they are asked for
             for name in self.columns:
                 self.column(name)
@@ -130,7 +135,11 @@ class Paths:
 
         ``sqrt(2 snr) R J`` with ``R^T R`` the spread.
         """
-        root = np.sqrt(2 * self.snr)[..., None, None] * _root(self.spread)
+        weight, diagonal = np.sqrt(2 * self.snr)[..., None], _diagonal(self.spread)
+        if diagonal is not None:  # each parameter by itself
+            alone = (weight * np.sqrt(diagonal))[..., None]
+            return alone * self.jacobian, alone * self.rounding
+        root = weight[..., None] * _root(self.spread)
         return root @ self.jacobian, np.abs(root) @ self.rounding
 
     def each(self) -> Array:
@@ -143,19 +152,23 @@ class Paths:
         Parameters
         ----------
         axes : int or sequence of int, optional
-            Which of the path axes are summed over; the others remain in front.
+            Which of the path axes are summed over, each once; the others remain in front.
 
         Returns
         -------
         (..., n, n)
             In the inverse products of the units of the state. What is but rounding is exactly
             zero.
+
+        Raises
+        ------
+        ValueError
+            If ``axes`` are no path axes, or one is named twice.
         """
         slopes, rounding = self.slopes()
         leading, n = slopes.shape[:-2], slopes.shape[-1]
         rounding = np.broadcast_to(rounding, slopes.shape)
-        chosen = range(len(leading)) if axes is None else np.atleast_1d(np.array(axes, int))
-        summed = sorted(int(axis) % max(len(leading), 1) for axis in chosen)
+        summed = list(range(len(leading))) if axes is None else _path_axes(axes, len(leading))
         kept = [axis for axis in range(len(leading)) if axis not in summed]
         order = (*kept, *summed, len(leading), len(leading) + 1)
         shape = (*(leading[axis] for axis in kept), -1, n)
@@ -172,7 +185,7 @@ class Paths:
         *unknown : str or (..., k, m) float
             Names of :attr:`columns`, or derivatives of the parameters by the new unknowns. All
             paths share them: what differs from path to path goes through
-            `Unknown`.
+            :class:`cfisac.paths.Unknown`.
 
         Returns
         -------
@@ -186,31 +199,36 @@ class Paths:
         found = [self.column(each) for each in unknown]
         pairs = [(self.jacobian, np.asarray(self.rounding)), *found]
         shape = np.broadcast_shapes(*(each.shape[:-2] for each, _ in pairs))
-        jacobian, rounding = (
-            np.concatenate(
-                [np.broadcast_to(each[which], (*shape, *each[0].shape[-2:])) for each in pairs],
-                axis=-1,
-            )
-            for which in (0, 1)
+        size = (*shape, self.jacobian.shape[-2], sum(each.shape[-1] for each, _ in pairs))
+        jacobian, rounding, at = np.empty(size), np.empty(size), 0
+        for rows, wrong in pairs:
+            part = slice(at, at := at + rows.shape[-1])
+            jacobian[..., part], rounding[..., part] = rows, wrong
+        return Paths.trusted(
+            self.snr, self.spread, jacobian, rounding, self.columns, self.columns_rounding
         )
-        return replace(self, jacobian=jacobian, rounding=rounding)
 
     def column(self, unknown: str | ArrayLike) -> tuple[Array, Array]:
         """Derivatives (..., k, m) by an unknown, by its name or as given, and their rounding."""
         if not isinstance(unknown, str):
-            given = _checks.finite("unknown", unknown)
-            return given, np.finfo(float).eps * np.abs(given)
+            return self._rows("unknown", unknown)
         if unknown not in self.columns:
             allowed = ", ".join(self.columns) or "none"
             raise ValueError(f"unknown must be one of {allowed}, got {unknown!r}")
-        found = _checks.finite(unknown, self.columns[unknown])
-        if found.ndim < 2 or found.shape[-2] != self.jacobian.shape[-2]:
-            raise ValueError(
-                f"{unknown} must have {self.jacobian.shape[-2]} rows, got {found.shape}"
-            )
-        _checks.must_broadcast(paths=self.shape, **{unknown: found.shape[:-2]})
-        eps = np.finfo(float).eps * np.abs(found)
-        return found, np.maximum(self.columns_rounding.get(unknown, 0.0), eps)
+        found, eps = self._rows(unknown, self.columns[unknown])
+        name = f"columns_rounding of {unknown}"
+        wrong = _checks.non_negative(name, self.columns_rounding.get(unknown, 0.0))
+        _fits(name, wrong, unknown, found)
+        _checks.must_broadcast(paths=self.shape, **{name: wrong.shape[:-2]})
+        return found, np.maximum(wrong, eps)
+
+    def _rows(self, name: str, value: ArrayLike) -> tuple[Array, Array]:
+        """Derivatives (..., k, m) that fit the paths, and a rounding of each."""
+        found, k = _checks.finite(name, value), self.jacobian.shape[-2]
+        if found.ndim < 2 or found.shape[-2] != k:
+            raise ValueError(f"{name} must have {k} rows, (..., {k}, m), got {found.shape}")
+        _checks.must_broadcast(paths=self.shape, **{name: found.shape[:-2]})
+        return found, _checks.precision(value) * np.abs(found)
 
 
 def join(*several: Paths) -> Paths:
@@ -241,8 +259,8 @@ def join(*several: Paths) -> Paths:
     >>> both.shape, both.information().shape
     ((3,), (2, 2))
     """
-    if not several:
-        raise ValueError("several must hold one Paths or more")
+    if not several or not all(isinstance(each, Paths) for each in several):
+        raise ValueError("several must hold one Paths or more, and nothing else")
     sizes = {paths.jacobian.shape[-1] for paths in several}
     if len(sizes) > 1:
         raise ValueError(f"several must have the same unknowns, got {sorted(sizes)} of them")
@@ -274,13 +292,39 @@ def join(*several: Paths) -> Paths:
     return Paths(np.concatenate(snr), spread, jacobian, rounding, columns, wrong)
 
 
+def _fits(name: str, rounding: Array, other: str, value: Array) -> None:
+    """Refuse a rounding that has not the rows and columns of what it belongs to."""
+    last = value.shape[-2:]
+    if any(
+        size not in (1, want) for size, want in zip(rounding.shape[::-1], last[::-1], strict=False)
+    ):
+        raise ValueError(
+            f"{name} must broadcast to the rows and columns of {other} {last}, got {rounding.shape}"
+        )
+
+
+def _path_axes(axes: int | Sequence[int], number: int) -> list[int]:
+    """Which of ``number`` path axes are meant, ascending."""
+    given = np.asarray(axes)
+    whole = given.dtype.kind in "iu" or given.size == 0
+    if not whole or given.ndim > 1 or np.any((given < -number) | (given >= number)):
+        raise ValueError(f"axes must be among the {number} path axes, got {axes!r}")
+    chosen = sorted({int(axis) % number for axis in np.atleast_1d(given)})
+    if len(chosen) < given.size:
+        raise ValueError(f"axes must differ, got {axes!r}")
+    return chosen
+
+
+def _diagonal(spread: Array) -> Array | None:
+    """The diagonal (..., k), if there is nothing beside it."""
+    diagonal = np.diagonal(spread, axis1=-2, axis2=-1)
+    return diagonal if np.count_nonzero(spread) == np.count_nonzero(diagonal) else None
+
+
 def _root(spread: Array) -> Array:
     """R with ``R^T R = spread``, from its unit-diagonal form, so that units do not matter."""
-    diagonal = np.diagonal(spread, axis1=-2, axis2=-1)
-    size = np.sqrt(diagonal)
+    size = np.sqrt(np.diagonal(spread, axis1=-2, axis2=-1))
     k = size.shape[-1]
-    if not np.any(spread[..., ~np.eye(k, dtype=bool)]):
-        return np.asarray(size[..., None] * np.eye(k))
     scale = np.where(size > 0, size, 1.0)
     values, vectors = np.linalg.eigh(spread / (scale[..., :, None] * scale[..., None, :]))
     if np.any(values < -1e-8):

@@ -22,7 +22,7 @@ class _Term(NamedTuple):
     """What one end of all paths has of one kind: its owner's node, and where its columns are."""
 
     node: IntArray  # (paths,), -1 for nobody
-    std: Array  # (paths, m), of the owner; 1 where that is inf
+    std: Array  # (paths, m), of the owner; 1 where that is more
     source: slice  # among the columns of the slopes
     within: slice  # among the columns of the owner
 
@@ -78,16 +78,25 @@ def project(columns: Array, blur: Array, slopes: Array, rounding: Array) -> tupl
     rounding, because the ones before it explain it, explains nothing.
     """
     m = columns.shape[-1]
+    unit_of = _largest(np.maximum(np.abs(columns), blur), -2)
+    columns, blur = columns / unit_of, blur / unit_of  # or squares would overflow
     both = np.swapaxes(np.concatenate([columns, slopes], axis=-1), -1, -2).copy()
     error = np.swapaxes(np.concatenate([blur, rounding], axis=-1), -1, -2) ** 2
     for j in range(m):
-        column, off = both[..., j, :], error[..., j, :]
-        hidden = np.all(column**2 <= off, axis=-1, keepdims=True)
+        off = error[..., j, :]
+        # Entry by entry, or a faint prior would let rounding explain something.
+        column = np.where(both[..., j, :] ** 2 <= off, 0.0, both[..., j, :])
+        hidden = np.all(column == 0, axis=-1, keepdims=True)
         if np.all(hidden):
             continue
-        power = np.einsum("...r,...r->...", column, column)[..., None]
-        power = np.where(hidden | (power == 0), np.inf, power)
-        unit = column / np.sqrt(power)
+        longest = _largest(np.abs(column), -1)
+        unit = column / longest
+        length = np.sqrt(np.einsum("...r,...r->...", unit, unit))[..., None]
+        unit = unit / np.where(hidden, 1.0, length)
+        with np.errstate(over="ignore"):
+            tilt = np.minimum(np.sqrt(off) / longest, 1.0) ** 2 / np.where(
+                hidden, np.inf, length**2
+            )
         rest, noise = both[..., j + 1 :, :], error[..., j + 1 :, :]
         size = np.einsum("...cr,...cr->...c", rest, rest)
         share = np.einsum("...cr,...r->...c", rest, unit)
@@ -96,9 +105,15 @@ def project(columns: Array, blur: Array, slopes: Array, rounding: Array) -> tupl
         square = unit**2
         common = np.einsum("...cr,...r->...c", noise, square) + (4 * _EPS) ** 2 * size
         noise += common[..., None] * square[..., None, :]
-        noise += (share**2)[..., None] * (off / power)[..., None, :]
+        noise += (share**2)[..., None] * tilt[..., None, :]
     left, wrong = both[..., m:, :], np.sqrt(error[..., m:, :])
     return np.swapaxes(left, -1, -2), np.swapaxes(wrong, -1, -2)
+
+
+def _largest(size: Array, axis: int) -> Array:
+    """The largest along an axis, which stays; 1 where all are zero."""
+    largest = np.max(size, axis=axis, keepdims=True, initial=0.0)
+    return np.where(largest > 0, largest, 1.0)
 
 
 def _nodes(
@@ -117,7 +132,7 @@ def _nodes(
         m, start = each.std.shape[1], used[each.pool]
         within = slice(start, start + m)
         std[base[each.pool] : base[each.pool] + len(each.std), within] = each.std
-        scale = np.where(np.isinf(each.std), 1.0, each.std)
+        scale = np.minimum(each.std, 1.0)
         for owner, _ in each.terms:
             index = np.broadcast_to(owner, shape).ravel()
             node = np.where(index < 0, -1, index + base[each.pool])
@@ -212,5 +227,9 @@ def _one_by_one(
 
 
 def _prior_rows(std: Array) -> Array:
-    """Rows that a prior adds, in units of the deviations: none where nothing or all is known."""
-    return np.eye(std.shape[-1]) * ((std > 0) & np.isfinite(std))[..., None]
+    """Rows that a prior adds, in units of the deviations, but of one where they are more.
+
+    None where nothing or all is known.
+    """
+    row = 1 / np.maximum(std, 1.0)
+    return np.eye(std.shape[-1]) * np.where(std > 0, row, 0.0)[..., None]

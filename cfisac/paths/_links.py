@@ -281,12 +281,12 @@ def _stack(*pairs: tuple[Array, Array]) -> tuple[Array, Array]:
     """Rows below each other, and their rounding, with all leading axes."""
     n = pairs[0][0].shape[-1]
     leading = np.broadcast_shapes(*(rows.shape[:-2] for rows, _ in pairs))
-    rows, rounding = [], []
-    for each, wrong in pairs:
-        shape = (*leading, each.shape[-2], n)
-        rows.append(np.broadcast_to(each, shape))
-        rounding.append(np.broadcast_to(wrong, shape))
-    return np.concatenate(rows, axis=-2), np.concatenate(rounding, axis=-2)
+    k = sum(rows.shape[-2] for rows, _ in pairs)
+    stacked, rounding, at = np.empty((*leading, k, n)), np.empty((*leading, k, n)), 0
+    for rows, wrong in pairs:
+        part = slice(at, at := at + rows.shape[-2])
+        stacked[..., part, :], rounding[..., part, :] = rows, wrong
+    return stacked, rounding
 
 
 def _pad(rows: Array, before: int, after: int) -> Array:

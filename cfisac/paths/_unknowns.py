@@ -72,8 +72,8 @@ class Unknown:
     def __post_init__(self) -> None:
         """Refuse what belongs to nobody."""
         std = _deviations("std", self.std)
-        if std.ndim != 2:
-            raise ValueError(f"std must have shape (owners, numbers), got {std.shape}")
+        if std.ndim != 2 or std.shape[1] == 0:
+            raise ValueError(f"std must have shape (owners, numbers >= 1), got {std.shape}")
         terms = []
         for owner, columns in self.terms:
             index, slope = _owners("owner", owner), _checks.finite("columns", columns)
@@ -296,6 +296,8 @@ def information(paths: Paths, *unknown: Unknown, prior: ArrayLike | None = None)
     0.26 m
     0.31 m
     """
+    if not all(isinstance(each, Unknown) for each in unknown):
+        raise ValueError("unknown must hold nothing but Unknown: clock(paths, ...) makes one")
     n = paths.jacobian.shape[-1]
     slopes, rounding = _elimination.what_remains(paths, unknown)
     total = fisher.information(slopes, rounding)
@@ -345,10 +347,7 @@ class _Ends:
 
 
 def _deviations(name: str, std: ArrayLike) -> Array:
-    values = np.asarray(std)
-    endless = np.isinf(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    checked = _checks.finite(name, np.where(endless, np.sign(values), values))
-    return np.where(endless, np.inf, _checks.non_negative(name, checked))
+    return _checks.or_inf(name, std, _checks.non_negative)
 
 
 def _owners(name: str, owner: ArrayLike) -> IntArray:

@@ -103,8 +103,9 @@ def apart(paths: Paths, axis: int) -> Paths:
     ((2, 3), (4, 4))
     """
     shape, n = paths.shape, paths.jacobian.shape[-1]
-    if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"axis must be one of the {len(shape)} path axes, got {axis}")
+    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if not whole or not -len(shape) <= axis < len(shape):
+        raise ValueError(f"axis must be one of the {len(shape)} path axes, got {axis!r}")
     at = axis % len(shape)
     own = np.eye(shape[at]).reshape(
         shape[at], *(1,) * (len(shape) - at - 1), 1, shape[at], 1
