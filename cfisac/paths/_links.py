@@ -270,6 +270,9 @@ class _Late(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         return self._makers[name]()
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)
 
@@ -291,7 +294,10 @@ def _stack(*pairs: tuple[Array, Array]) -> tuple[Array, Array]:
 
 def _pad(rows: Array, before: int, after: int) -> Array:
     """Rows of zeros before and after."""
-    return np.pad(rows, [(0, 0)] * (rows.ndim - 2) + [(before, after), (0, 0)])
+    m, n = rows.shape[-2:]
+    padded = np.zeros((*rows.shape[:-2], before + m + after, n))
+    padded[..., before : before + m, :] = rows
+    return padded
 
 
 def _unit_rows(m: int, rest: Array) -> Array:
