@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, geometry, propagation
-from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.limits._one_path import gains_of_beams, index_variance
 from cfisac.paths import Paths, echo_seen
 from cfisac.scenarios import MultistaticScene
@@ -94,9 +93,9 @@ def radar_gain(scene: MultistaticScene, points: Array) -> Array:
     return propagation.radar_gain(
         np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
         np.linalg.norm(points - scene.receivers[:, None], axis=-1),
-        SPEED_OF_LIGHT / scene.carrier_frequency,
-        scene.transmit_gain,
-        scene.receive_gain,
+        scene.wavelength,
+        scene.transmit_gains[:, None, None],
+        scene.receive_gains[:, None],
     )
 
 
@@ -115,9 +114,9 @@ def snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
 
 
 def snr_of_pair(scene: MultistaticScene) -> float:
-    """The same for distances of 1 m."""
+    """The same for distances of 1 m. Linear arrays have all the same gain."""
     per_area = propagation.radar_gain(
-        1.0, 1.0, scene.wavelength, scene.transmit_gain, scene.receive_gain
+        1.0, 1.0, scene.wavelength, scene.transmit_gains[0], scene.receive_gains[0]
     )
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     return float(2 * n_samples * per_area / scene.noise_variance)

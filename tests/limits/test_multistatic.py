@@ -1062,3 +1062,21 @@ def test_bad_input_of_a_path_and_of_the_bound_is_named():
         multistatic.position_error_bound(scene, 0.1, "foo")
     with pytest.raises(ValueError, match="target must be"):
         multistatic.position_map(scene, 0.1, np.array([50.0, 50.0]), target=0.0)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "path by path"])
+def test_gains_of_elements_count_as_those_of_arrays(backend):
+    """N elements of gain one are an array of gain N: in bounds, maps and summaries alike."""
+    whole = fan_scene(np.random.default_rng(5), n_targets=1, n_antennas=4)
+    power = equal_power(whole)
+    element = replace(whole, gain_reference="element")
+    if backend == "numpy":
+        found = [multistatic.position_map(each, power, whole.targets) for each in (element, whole)]
+    else:
+        found = [multistatic.position_efim(each, power) for each in (element, whole)]
+    np.testing.assert_allclose(found[0], 4 * 4 * found[1], rtol=1e-12)
+    peb = fisher.position_error_bound(found[0])
+    np.testing.assert_allclose(peb, element.summary(power).peb, rtol=1e-9)
+    gains = [np.abs(multistatic.rms_gains(each)) ** 2 for each in (element, whole)]
+    np.testing.assert_allclose(gains[0], element.mean_power_gains, rtol=1e-12)
+    np.testing.assert_allclose(gains[0], 16 * gains[1], rtol=1e-12)
