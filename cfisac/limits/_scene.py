@@ -5,8 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, geometry, propagation
 from cfisac.limits._one_path import gains_of_beams, index_variance
-from cfisac.paths import Paths, echo_seen
-from cfisac.scenarios import MultistaticScene
+from cfisac.paths import Paths, echo, echo_seen
+from cfisac.scenarios import MultistaticScene, illumination
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -67,6 +67,35 @@ def by_way_of(
         sent[:, None, :, None],
         heard[:, None, None],
     )
+
+
+def by_any_arrays(scene: MultistaticScene, power: Array | None, own: Array, snr: Array) -> Paths:
+    """Paths (P, R, T) by way of the targets of a scene with arrays of its own.
+
+    Arguments as in :func:`by_way_of`, with the ``power`` of all beams, None for Proposition 1.
+    """
+    lit, sent = (own, None) if power is None else illumination(scene, power, scene.targets)
+    return echo(
+        scene.targets,
+        scene.velocities,
+        scene.transmitters[:, None, None],
+        scene.receivers[:, None],
+        scene.carrier_frequency,
+        snr * lit[:, None] / 2,
+        scene.waveform.delay_doppler_covariance(),
+        None if sent is None else sent[:, None],
+        scene.receive_apertures[:, None],
+    )
+
+
+def refuse_other_arrays(scene: MultistaticScene) -> None:
+    """For what is written for uniform linear arrays in the plane."""
+    if scene.n_antennas is None or scene.dimension != 2:
+        what = "arrays of its own" if scene.n_antennas is None else "places in space"
+        raise ValueError(
+            f"scene must have uniform linear arrays in the plane here, got {what}; "
+            "position_efim, paths and scene.summary take any"
+        )
 
 
 def parameters(scene: MultistaticScene) -> tuple[Array, Array]:
