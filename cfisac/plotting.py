@@ -124,6 +124,17 @@ def map(
     ValueError
         If the shapes do not fit, the points are no grid, no value is finite, or ``limits`` are
         not two increasing numbers (positive ones on a logarithmic scale).
+
+    Examples
+    --------
+    >>> import matplotlib as mpl
+    >>> mpl.use('agg')
+    >>> from cfisac import plotting
+    >>> x, y = [0.0, 1.0, 2.0], [0.0, 1.0]
+    >>> ax, bar = plotting.map((x, y), [[1.0, 2.0, 4.0], [2.0, 4.0, 9.0]], limits=(1, 4))
+    >>> bar.extend  # values above the last colour
+    'max'
+    >>> mpl.pyplot.close(ax.figure)
     """
     import matplotlib.pyplot as plt
 
