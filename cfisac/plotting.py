@@ -165,7 +165,7 @@ def map(
     bar = ax.figure.colorbar(mesh, ax=ax, extend=extend, label=label)
     if log:  # a few round-ish numbers, whatever the range
         ticks = np.geomspace(low, high, 5).tolist()
-        bar.set_ticks(ticks, labels=[f"{tick:#.2g}" for tick in ticks])
+        bar.set_ticks(ticks, labels=[f"{float(f'{tick:.2g}'):g}" for tick in ticks])
         bar.minorticks_off()
     if scene is not None:
         _draw_scene(ax, scene)

@@ -168,6 +168,13 @@ def test_limits_and_a_linear_scale(axes):
     assert bar.vmin < 2 < bar.vmax
 
 
+def test_a_logarithmic_bar_is_labelled_as_one_writes_numbers(axes):
+    x, y, values = hill()
+    _, bar = plotting.map((x, y), values, ax=axes, limits=(1.0, 100.0))
+    texts = [each.get_text() for each in bar.ax.get_yticklabels()]
+    assert texts == ["1", "3.2", "10", "32", "100"]
+
+
 @pytest.mark.parametrize("make", [scenarios.fan_scene, scenarios.liu_scene])
 def test_the_scene_is_drawn_on_the_map(axes, make):
     scene = make(np.random.default_rng(1))

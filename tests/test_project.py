@@ -169,6 +169,12 @@ def test_local_links_of_the_documents_lead_somewhere():
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_the_first_link_is_the_chapter_on_a_scene_of_ones_own():
+    for name, first in {"README.md": r"\]\((\S+)\.md\)", "book/api.md": r"{doc}`([^`]+)`"}.items():
+        found = re.search(first, (ROOT / name).read_text())[1]
+        assert found.removeprefix("book/") == "limits/your_own_scene", name
+
+
 def test_every_decision_is_listed_and_says_what_would_change_it():
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\]\((\w+\.md)\)", (folder / "README.md").read_text())

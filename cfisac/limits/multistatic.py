@@ -125,8 +125,9 @@ def position_efim(
 
     Returns
     -------
-    (T, 2, 2)
+    (T, D, D)
         In m^-2. Unknown: the position and all gains. Known: velocity, symbols, beams, clocks.
+        Arrays may be of any kind and scenes in space.
 
     Raises
     ------
@@ -211,7 +212,8 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, or the shapes do not match.
+        If an argument is not finite or out of range, the shapes do not match, or the scene lies
+        in space or has arrays of its own.
 
     Examples
     --------

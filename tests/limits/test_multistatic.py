@@ -1062,3 +1062,57 @@ def test_bad_input_of_a_path_and_of_the_bound_is_named():
         multistatic.position_error_bound(scene, 0.1, "foo")
     with pytest.raises(ValueError, match="target must be"):
         multistatic.position_map(scene, 0.1, np.array([50.0, 50.0]), target=0.0)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "path by path"])
+def test_gains_of_elements_count_as_those_of_arrays(backend):
+    """N elements of gain one are an array of gain N: in bounds, maps and summaries alike."""
+    whole = fan_scene(np.random.default_rng(5), n_targets=1, n_antennas=4)
+    power = equal_power(whole)
+    element = replace(whole, gain_reference="element")
+    if backend == "numpy":
+        found = [multistatic.position_map(each, power, whole.targets) for each in (element, whole)]
+    else:
+        found = [multistatic.position_efim(each, power) for each in (element, whole)]
+    np.testing.assert_allclose(found[0], 4 * 4 * found[1], rtol=1e-12)
+    peb = fisher.position_error_bound(found[0])
+    np.testing.assert_allclose(peb, element.summary(power).peb, rtol=1e-9)
+    gains = [np.abs(multistatic.rms_gains(each)) ** 2 for each in (element, whole)]
+    np.testing.assert_allclose(gains[0], element.mean_power_gains, rtol=1e-12)
+    np.testing.assert_allclose(gains[0], 16 * gains[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("bound", ["exact", "approximate"])
+def test_arrays_of_ones_own_have_the_bounds_of_the_linear_ones_that_they_are(bound):
+    scene = fan_scene(np.random.default_rng(8), n_targets=2, n_antennas=4)
+    own = replace(
+        scene, transmit_axes=None, receive_axes=None, n_antennas=None,
+        transmit_arrays=scene.transmit_elements, receive_arrays=scene.receive_elements,
+    )  # fmt: skip
+    power = equal_power(scene)
+    gains = multistatic.draw_gains(scene, np.random.default_rng(9))
+    for given_gains in (None, gains):
+        expected = multistatic.position_efim(scene, power, bound, given_gains)
+        actual = multistatic.position_efim(own, power, bound, given_gains)
+        assert_matrices_close(actual, expected, 1e-9)
+    peb = multistatic.position_error_bound(own, power)
+    np.testing.assert_allclose(peb, own.summary(power).peb, rtol=1e-9)
+
+
+def test_in_space_the_bounds_are_those_of_the_summary_and_of_the_map():
+    scene = MultistaticScene(
+        [[0, 0, 8.0], [60, 0, 7.0]], [[0, 50, 9.0], [60, 50, 6.0]], facing=[30, 25, 0],
+        targets=[[20, 30, 1.0]], velocities=[[1.0, 2.0, 0.0]], n_antennas=4,
+        waveform=OFDM(64, 4, 1e6), carrier_frequency=28e9, noise_figure_db=7.0, mean_rcs=1.0,
+    )  # fmt: skip
+    flat = replace(
+        scene, transmit_axes=None, receive_axes=None, n_antennas=None,
+        transmit_arrays=scene.transmit_elements, receive_arrays=scene.receive_elements,
+    )  # fmt: skip
+    for each in (scene, flat):
+        found = multistatic.position_error_bound(each, 1.0)
+        np.testing.assert_allclose(found, each.summary(1.0).peb, rtol=1e-9)
+        mapped = multistatic.position_map(each, 1.0, each.targets)
+        np.testing.assert_allclose(mapped, multistatic.position_efim(each, 1.0), rtol=1e-9)
+        with pytest.raises(ValueError, match="^scene must lie in the plane and have uniform lin"):
+            multistatic.joint_efim(each, 1.0, np.ones((2, 2, 1)))
