@@ -7,7 +7,7 @@ from cfisac import _checks, geometry, propagation
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.limits._one_path import gains_of_beams, index_variance
 from cfisac.paths import Paths, echo_seen
-from cfisac.scenarios import MultistaticScene
+from cfisac.scenarios import MultistaticScene, illumination
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -70,6 +70,41 @@ def by_way_of(
     )
 
 
+def of_own_arrays(scene: MultistaticScene, power: Array | None, own: Array, snr: Array) -> Paths:
+    """Paths (P, R, T) by way of the targets for arrays of any kind.
+
+    ``power`` (P, B), or None for Proposition 1; ``own`` (P, T) and ``snr`` as in
+    :func:`by_way_of`.
+    """
+    out, back = (
+        geometry.sight(scene.targets, places)
+        for places in (scene.transmitters[:, None, None], scene.receivers[:, None])
+    )
+    if power is None:
+        towards, sent = own, np.zeros((*own.shape, 0, scene.dimension))
+    else:
+        towards, sent = illumination(scene, power, scene.targets)
+    return echo_seen(
+        out,
+        back,
+        scene.velocities,
+        scene.carrier_frequency,
+        snr * towards[:, None] / 2,
+        scene.waveform.delay_doppler_covariance(),
+        sent[:, None],
+        scene.receive_apertures[:, None],
+    )
+
+
+def refuse_others(scene: MultistaticScene, what: str) -> None:
+    """Refuse a scene that is not one of uniform linear arrays in the plane."""
+    if scene.transmit_arrays is not None or scene.dimension != 2:
+        raise ValueError(
+            f"scene must have uniform linear arrays in the plane for {what}; "
+            "paths and position_efim take any"
+        )
+
+
 def parameters(scene: MultistaticScene) -> tuple[Array, Array]:
     """Fan's parameters (P, R, T, 4) of all paths, and their derivatives by the position."""
     parameters, jacobian = geometry.bistatic(
@@ -95,8 +130,8 @@ def radar_gain(scene: MultistaticScene, points: Array) -> Array:
         np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
         np.linalg.norm(points - scene.receivers[:, None], axis=-1),
         SPEED_OF_LIGHT / scene.carrier_frequency,
-        scene.transmit_gain,
-        scene.receive_gain,
+        scene.transmit_gains[:, None, None],
+        scene.receive_gains[None, :, None],
     )
 
 
@@ -115,9 +150,9 @@ def snr_per_square_metre(scene: MultistaticScene, points: Array) -> Array:
 
 
 def snr_of_pair(scene: MultistaticScene) -> float:
-    """The same for distances of 1 m."""
+    """The same for distances of 1 m; uniform linear arrays are all alike."""
     per_area = propagation.radar_gain(
-        1.0, 1.0, scene.wavelength, scene.transmit_gain, scene.receive_gain
+        1.0, 1.0, scene.wavelength, scene.transmit_gains[0], scene.receive_gains[0]
     )
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     return float(2 * n_samples * per_area / scene.noise_variance)

@@ -111,7 +111,7 @@ def position_efim(
 
     Returns
     -------
-    (T, 2, 2)
+    (T, D, D)
         In m^-2. Unknown: the position and all gains. Known: velocity, symbols, beams, clocks.
 
     Raises
@@ -150,10 +150,10 @@ def paths(
         covariance = None
     else:
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
-    own = power[:, : len(scene.targets)]
-    return _scene.by_way_of(
-        scene, covariance, own, scene.targets, scene.velocities, _scene.path_snr(scene, gains)
-    )
+    own, snr = power[:, : len(scene.targets)], _scene.path_snr(scene, gains)
+    if scene.transmit_arrays is not None:
+        return _scene.of_own_arrays(scene, power if bound == "exact" else None, own, snr)
+    return _scene.by_way_of(scene, covariance, own, scene.targets, scene.velocities, snr)
 
 
 def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> Array:
@@ -184,8 +184,10 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, or the shapes do not match.
+        If an argument is not finite or out of range, the shapes do not match, or the arrays are
+        not uniform, linear and in the plane.
     """
+    _scene.refuse_others(scene, "the joint bound")
     power = _scene.checked_power(scene, power)
     return coupled.paths(
         scene, power, _scene.checked_gains(scene, gains), *_scene.parameters(scene)
@@ -275,7 +277,8 @@ def position_map(
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, or the shapes do not match.
+        If an argument is not finite or out of range, the shapes do not match, or the arrays are
+        not uniform, linear and in the plane.
     ImportError
         If the package that ``backend`` needs is not installed.
 
@@ -285,6 +288,7 @@ def position_map(
     ``8 M_t`` numbers each, with that of transmitters: "numpy" and "fast" need less than 10 MB,
     "jax" 0.4 GB for a million points, and on an accelerator a few times 2^22 numbers.
     """
+    _scene.refuse_others(scene, "a map")
     power = _scene.checked_power(scene, power)
     points = _checks.finite("points", points)
     if points.ndim < 1 or points.shape[-1] != 2:

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy.constants import speed_of_light
 
-from cfisac import fisher
+from cfisac import arrays, fisher
 from cfisac.limits import _map, _one_path, _overlap, multistatic
 from cfisac.scenarios import MultistaticScene, equal_power, fan_scene, sensing_beams
 from cfisac.waveforms import OFDM, OTFS
@@ -1062,3 +1062,47 @@ def test_bad_input_of_a_path_and_of_the_bound_is_named():
         multistatic.position_error_bound(scene, 0.1, "foo")
     with pytest.raises(ValueError, match="target must be"):
         multistatic.position_map(scene, 0.1, np.array([50.0, 50.0]), target=0.0)
+
+
+@pytest.mark.parametrize("reference", ["element", "array"])
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("kind", ["uniform", "circular", "unlike"])
+def test_any_arrays_and_either_reference_of_gains(kind, dimension, reference):
+    """The bound of a scene is that of its own SNRs, which the scene computes by itself."""
+    rng = np.random.default_rng(dimension)
+    middle = np.zeros(dimension)
+    end = {
+        "uniform": {"n_antennas": 4, "facing": middle},
+        "circular": {
+            "transmit_arrays": arrays.circular(4, 0.5, dimension),
+            "receive_arrays": arrays.circular(5, 0.5, dimension),
+            "facing": middle,
+        },
+        "unlike": {
+            "transmit_arrays": [rng.normal(size=(n, dimension)) for n in (2, 3, 6)],
+            "receive_arrays": [rng.normal(size=(n, dimension)) for n in (1, 4)],
+        },
+    }[kind]
+    scene = MultistaticScene(
+        rng.uniform(-100, 100, (3, dimension)), rng.uniform(-100, 100, (2, dimension)),
+        targets=rng.uniform(-20, 20, (2, dimension)), velocities=np.ones((2, dimension)),
+        waveform=OFDM(16, 4, 1e6, 2e-6), carrier_frequency=3e9, noise_variance=1e-13, mean_rcs=1.0,
+        transmit_gain=2.0, receive_gain=3.0, gain_reference=reference, **end,
+    )  # fmt: skip
+    power = rng.uniform(0.5, 1.0, (3, 2))
+    summary = scene.summary(power)
+    paths = multistatic.paths(scene, power)
+    np.testing.assert_allclose(paths.snr, summary.total_snr, rtol=1e-9)
+    peb = multistatic.position_error_bound(scene, power)
+    np.testing.assert_allclose(peb, summary.peb, rtol=1e-9)
+    gains = multistatic.rms_gains(scene)
+    np.testing.assert_allclose(np.abs(gains) ** 2, scene.mean_power_gains, rtol=1e-12)
+    assert np.all(multistatic.position_error_bound(scene, power, "approximate") > 0)
+    if kind == "uniform" and dimension == 2:
+        at = multistatic.position_map(scene, power, scene.targets)
+        np.testing.assert_allclose(fisher.position_error_bound(at), peb)
+        return
+    with pytest.raises(ValueError, match="scene must have uniform linear arrays in the plane"):
+        multistatic.position_map(scene, power, scene.targets)
+    with pytest.raises(ValueError, match="scene must have uniform linear arrays in the plane"):
+        multistatic.joint_efim(scene, power, gains)
