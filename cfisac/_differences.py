@@ -22,6 +22,7 @@ _INNER = (
     (0.73, 0.95),
 )  # at a share of a step, the most that it may have changed
 _SEEN = 1e-12  # change of the signal, as a share of it, that is more than its rounding
+_AGAIN, _SMALLER = 4, 1e3  # tries with smaller steps
 _CLOSE = 2.0**-6  # share of a step at which a bend is told from a kink
 _WORST = 1e-5  # error of a derivative, as a share of the largest of its parameter
 
@@ -124,14 +125,18 @@ def slopes_of(
     if not np.all(np.isfinite(here)):
         raise ValueError("signal must be finite at the parameters")
     step = _steps(parts, flat, here) if steps is None else _given(steps, at)
-    found = jacobian(parts, flat, initial_step=step, order=8, maxiter=12)
-    slopes, error = found.df, np.asarray(found.error)  # (2 n, k, points)
-    # What the rounding of the samples makes of a derivative, at the last step.
-    size = np.maximum(np.max(np.abs(here), axis=0, initial=0.0), _reach(parts, flat, step))
-    noise = 8 * np.finfo(float).eps * size * 2.0 ** np.asarray(found.nit) / step
-    error = np.maximum(error, noise)
-    allowed = np.maximum(_WORST * np.max(np.abs(slopes), axis=0, initial=0.0), noise)
-    bad = ~(error <= allowed)
+    for attempt in range(_AGAIN):
+        found = jacobian(parts, flat, initial_step=step, order=8, maxiter=12)
+        slopes, error = found.df, np.asarray(found.error)  # (2 n, k, points)
+        # What the rounding of the samples makes of a derivative, at the last step.
+        size = np.maximum(np.max(np.abs(here), axis=0, initial=0.0), _reach(parts, flat, step))
+        noise = 8 * np.finfo(float).eps * size * 2.0 ** np.asarray(found.nit) / step
+        error = np.maximum(error, noise)
+        bad = ~(error <= np.maximum(_WORST * np.max(np.abs(slopes), axis=0, initial=0.0), noise))
+        smaller = np.maximum(step / _SMALLER, np.minimum(step, _least(flat)))
+        if steps is not None or not np.any(bad) or attempt == _AGAIN - 1:
+            break
+        step = np.where(np.any(bad, axis=0), smaller, step)  # finer than the step, perhaps
     if np.any(bad):
         sample, which, _ = (axis[0] for axis in np.nonzero(bad))
         raise RuntimeError(
@@ -155,6 +160,11 @@ def _given(steps: ArrayLike, parameters: Array) -> Array:
     if np.any(step < least):
         raise ValueError(f"steps must be more than the rounding of parameters, >= {least.max():g}")
     return np.broadcast_to(step, parameters.shape).reshape(-1, parameters.shape[-1]).T
+
+
+def _least(at: Array) -> Array:
+    """Steps at which rounding leaves no more than some digits."""
+    return np.asarray(np.spacing(np.abs(at)) * 2**20)
 
 
 def _moved(parts: Callable[[Array], Array], at: Array, row: int, by: Array) -> Array:
@@ -196,7 +206,7 @@ def _steps(parts: Callable[[Array], Array], at: Array, here: Array) -> Array:
     """
     step = np.where(at != 0, np.abs(at), 10.0) * _FIRST
     size = np.sqrt(np.sum(here**2, axis=0))
-    least = np.spacing(np.abs(at)) * 2**20
+    least = _least(at)
     for row in range(len(at)):
         grown = np.zeros(size.shape, bool)
 

@@ -108,3 +108,51 @@ def test_bad_input_is_named():
     for rough in (np.cbrt, np.sign, lambda x: np.sqrt(np.abs(x)) * np.sign(x)):
         with pytest.raises(RuntimeError, match=r"by parameter 1: sample 0 .*\(status -"):
             fisher.fim_of(lambda p, f=rough: f(p[..., 1:] - 1.0) + p[..., :1], [0.0, 1.0], 1.0)
+
+
+@pytest.mark.parametrize("turns", [1, 10, 100, 1e10])
+@pytest.mark.parametrize("at", [0.0, 1.0, 2.0, 0.3])
+def test_whole_periods_are_no_silence(at, turns):
+    """A step of whole periods changes nothing; the signal is not constant for that."""
+    at = at if turns < 1e9 else at * 1e-7
+    phase = 2 * np.pi * turns
+    tone = fisher.fim_of(lambda p: np.exp(1j * phase * p * np.arange(3)), [at], 1.0)
+    np.testing.assert_allclose(tone, [[2 * 5 * phase**2]], rtol=1e-7)
+    wave = fisher.fim_of(lambda p: 2 + np.sin(phase * p + 1), [at], 1.0)
+    np.testing.assert_allclose(wave, [[2 * (phase * np.cos(phase * at + 1)) ** 2]], rtol=1e-4)
+
+
+def test_a_small_ripple_sets_the_step():
+    fim = fisher.fim_of(lambda p: 1 + 1e-4 * np.sin(p * 1e6), [0.3], 1.0)
+    np.testing.assert_allclose(fim, [[2e4 * np.cos(3e5) ** 2]], rtol=1e-4)
+
+
+def test_signal_may_use_its_argument_up():
+    def spoils(p):
+        samples = path(p.copy())
+        p *= 0.0
+        return samples
+
+    at = np.array([1.0, 0.5, 0.3, 2e-9])
+    np.testing.assert_array_equal(fisher.fim_of(spoils, at, 1.0), fisher.fim_of(path, at, 1.0))
+    np.testing.assert_array_equal(at, [1.0, 0.5, 0.3, 2e-9])
+
+
+def test_a_kink_is_refused_and_a_bend_is_not():
+    with pytest.raises(RuntimeError, match="by parameter 1: its slope is not the same"):
+        fisher.fim_of(lambda p: p[..., :1] + np.abs(p[..., 1:] - 3.0), [1.0, 3.0], 1.0)
+    for bend in (np.square, np.cos, np.cosh, lambda p: 1 + p**3, lambda p: p**4):
+        assert fisher.fim_of(bend, [0.0], 1.0) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_more_bad_input_is_named():
+    good = lambda p: p * 1.0  # noqa: E731
+    for arguments, named in (
+        ((3, [1.0], 1.0), "signal must be a function"),
+        ((lambda p: [[1], [1, 2]], [1.0], 1.0), "signal must take"),
+        ((good, [1.0], 1.0, 1e-30), "steps must be more than the rounding"),
+        ((good, [1.0, 2.0], 1.0, [1e-3] * 3), "steps and parameters must broadcast"),
+        ((lambda p: 1 + p * 1e200, [1e-200], 1.0), "parameters must be in units"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            fisher.fim_of(*arguments)

@@ -317,3 +317,36 @@ def test_an_otfs_frame_and_a_planar_array_in_space():
         frame.delay_doppler_covariance(), None, None,
     )  # fmt: skip
     assert fisher.position_error_bound(flat.information()) == np.inf
+
+
+def test_axes_are_path_axes_and_named_once():
+    rng = np.random.default_rng(0)
+    paths = Paths(rng.uniform(1, 2, (2, 3)), np.eye(2), rng.normal(size=(2, 3, 2, 2)))
+    each = paths.each()
+    for axes, over in ((0, 0), (-1, 1), ((0, -1), (0, 1)), ((), ()), (np.array([1, 0]), (0, 1))):
+        np.testing.assert_allclose(paths.information(axes), each.sum(axis=over))
+    for axes in (2, -3, (0, 5), (0, 0), (0, -2), 0.0, (0, 1.5), True, "a", [[0, 1]]):
+        with pytest.raises(ValueError, match="axes must"):
+            paths.information(axes)
+    with pytest.raises(ValueError, match="axes must be among the 0 path axes"):
+        Paths(1.0, np.eye(2), np.eye(2)).information(-1)
+
+
+def test_what_is_given_beside_the_jacobian_is_named():
+    jacobian, one = np.ones((3, 1, 2)), np.ones((1, 1))
+    paths = Paths(np.ones(3), np.eye(1), jacobian)
+    for unknown in (1.0, np.ones(1), np.ones((2, 1)), np.ones((4, 1, 1)), None):
+        with pytest.raises(ValueError, match="unknown"):
+            paths.with_unknown(unknown)
+    for rounding in (np.ones(3), np.ones((2, 2)), np.ones((4, 1, 1)), [[np.nan, 0.0]]):
+        with pytest.raises(ValueError, match="rounding"):
+            Paths(np.ones(3), np.eye(1), jacobian, rounding)
+    for wrong in (-one, np.ones((2, 1)), np.ones((4, 1, 1)), np.nan * one):
+        with pytest.raises(ValueError, match="columns_rounding"):
+            Paths(np.ones(3), np.eye(1), jacobian, 0.0, {"clock": one}, {"clock": wrong})
+    with pytest.raises(ValueError, match="columns must be a mapping"):
+        Paths(np.ones(3), np.eye(1), jacobian, 0.0, [one])
+    with pytest.raises(ValueError, match="several must hold"):
+        join(paths, one)
+    coarse = paths.with_unknown(np.float32([[1 / 3]]))
+    assert np.all(coarse.rounding[..., 2] > 1e-8)  # known to the rounding of float32

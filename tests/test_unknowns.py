@@ -504,3 +504,33 @@ def test_bad_input_is_named():
     bare = type(paths)(1.0, np.eye(1), np.ones((3, 1, 2)))
     with pytest.raises(ValueError, match="column 'clock' or 'receiver clock'"):
         coherent(bare, 1e9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_prior_of_any_size_lies_between_known_and_unknown(seed):
+    """From 1e-300 to 1e300: no square of it overflows, and none hides another."""
+    rng = np.random.default_rng(seed)
+    paths, number = some_echoes(rng), 9
+    receiver, transmitter = 6 + np.arange(3), np.arange(6)[:, None]
+
+    def left(std, kind, *more):
+        return information(paths, kind(paths, std, receiver, transmitter), *more)
+
+    for kind in (clock, oscillator, orientation, displacement):
+        known, unknown = left(0.0, kind), left(np.inf, kind)
+        with np.errstate(all="raise", under="ignore"):
+            for tiny in (1e-300, 1e-200, 1e-30):
+                np.testing.assert_allclose(left(tiny, kind), known, rtol=1e-9)
+            for huge in (1e30, 1e150, 1e160, 1e200, 1e300, 1.7e308):
+                np.testing.assert_allclose(left(huge, kind), unknown, atol=1e-9 * np.trace(known))
+    # Side by side, in one pool and in two.
+    mixed = 10.0 ** rng.choice([-300, -9, 0, 200, 300], number)
+    plain = np.where(mixed > 1e-3, np.inf, np.where(mixed < 1e-30, 0.0, mixed))
+    pairs = (
+        [orientation(paths, std, receiver, transmitter, pool) for std in (1e300, np.inf)]
+        for pool in ("ap", "array")
+    )
+    for huge, endless in pairs:
+        np.testing.assert_allclose(
+            left(mixed, clock, huge), left(plain, clock, endless), atol=1e-9 * np.trace(known)
+        )

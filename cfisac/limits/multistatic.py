@@ -324,7 +324,8 @@ def position_map(
     Raises
     ------
     ValueError
-        If an argument is not finite or out of range, or the shapes do not match.
+        If an argument is not finite or out of range, the shapes do not match, or the arrays are
+        not uniform, linear and in the plane.
     ImportError
         If the package that ``backend`` needs is not installed.
 

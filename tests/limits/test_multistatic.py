@@ -1114,5 +1114,5 @@ def test_in_space_the_bounds_are_those_of_the_summary_and_of_the_map():
         np.testing.assert_allclose(found, each.summary(1.0).peb, rtol=1e-9)
         mapped = multistatic.position_map(each, 1.0, each.targets)
         np.testing.assert_allclose(mapped, multistatic.position_efim(each, 1.0), rtol=1e-9)
-        with pytest.raises(ValueError, match="^scene must lie in the plane and have uniform lin"):
+        with pytest.raises(ValueError, match="scene must lie in the plane and have"):
             multistatic.joint_efim(each, 1.0, np.ones((2, 2, 1)))

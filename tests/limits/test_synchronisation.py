@@ -282,3 +282,23 @@ def test_bad_input_is_named():
     ):  # fmt: skip
         with pytest.raises(ValueError, match=named):
             call()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_wide_prior_does_not_hide_the_others(seed):
+    """One clock 1e10 times worse than the rest: the law is still what remains of the paths."""
+    rng = np.random.default_rng(seed)
+    target, out, back = scene(rng, 4, 3)
+    weights = rng.uniform(1e19, 1e20, (4, 3))
+    paths = delays(target, out, back, weights)
+    for wide in (1e-6, 1.0, 1e10, 1e160, 1e300, np.inf):
+        std = rng.uniform(1e-10, 1e-9, 7)
+        std[rng.integers(7)] = wide
+        law = synchronisation.delay_information(target, out, back, weights, std)
+        left = information(paths, clock(paths, std, *ends(4, 3)))
+        np.testing.assert_allclose(law, left, rtol=1e-7, atol=1e-9 * np.trace(left))
+
+
+def test_parallel_matrices_are_of_one_size():
+    with pytest.raises(ValueError, match="first and second must be of the same size"):
+        synchronisation.parallel_sum(np.eye(1), np.eye(2))
