@@ -134,11 +134,12 @@ def fim_of(
     slopes, error = _differences.slopes_of(signal, parameters, steps)
     _checks.must_broadcast(parameters=slopes.shape[:-2], noise_variance=noise_variance.shape)
     root = np.sqrt(2 / noise_variance)[..., None, None]
-    with np.errstate(all="ignore"):
-        largest = np.sum((root * slopes) ** 2, axis=-2)
-        if not np.all(np.isfinite(largest)):
-            raise ValueError("parameters must be in units in which their information is finite")
-    return information(root * slopes, root * error)
+    with np.errstate(over="ignore"):
+        rows, wrong = root * slopes, root * error
+    try:
+        return information(rows, wrong)
+    except ValueError as beyond:
+        raise ValueError("parameters must be in units in which all is finite") from beyond
 
 
 def information(slopes: ArrayLike, rounding: ArrayLike = 0.0) -> Array:
