@@ -128,8 +128,8 @@ def delay_information(
     is a sum of something of the sender's and something of the listener's. Here that is a zero to
     rounding, from :func:`cfisac.paths.information` an exact one.
     """
-    out = geometry.sight(position, transmitters, ("position", "transmitters"))
-    back = geometry.sight(position, receivers, ("position", "receivers"))
+    out = geometry.sight(position, transmitters, names=("position", "transmitters"))
+    back = geometry.sight(position, receivers, names=("position", "receivers"))
     graph = laplacian(weights)
     rows = np.concatenate([-out.unit, back.unit]) / speed_of_light
     deviation = np.broadcast_to(_checks.or_inf("std", std, _checks.non_negative), len(rows))

@@ -38,7 +38,7 @@ def facing(places: ArrayLike, point: ArrayLike) -> Array:
         If an argument is not finite, the dimensions or shapes do not fit, or an array stands on
         the point.
     """
-    unit = geometry.sight(point, places, ("point", "places")).unit
+    unit = geometry.sight(point, places, names=("point", "places")).unit
     if unit.shape[-1] == 2:
         return np.arctan2(unit[..., 1], unit[..., 0])
     level = np.hypot(unit[..., 0], unit[..., 1])
