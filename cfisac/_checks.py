@@ -1,9 +1,11 @@
 """Argument checks shared by the public functions: they name the argument and what is allowed."""
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from numbers import Number
+from os import PathLike
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -13,6 +15,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _UNIT = 1e-9  # how far a length may be from one
+_ROOM = 2**28  # entries, 4 GB of complex numbers
 _MOST = 2**53  # beyond it floating-point numbers skip whole ones
 
 
@@ -84,6 +87,24 @@ def or_inf(
         raise ValueError(f"{name} must be >= 0 or inf, got -inf")
     endless = np.asarray(given == np.inf, dtype=bool)
     return np.where(endless, np.inf, check(name, np.where(endless, 1.0, given)))
+
+
+def room(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape that fits into memory: numbers of things are counted from zero."""
+    if math.prod(shape) > _ROOM:
+        raise ValueError(
+            f"{name} must have at most 2**28 entries, got {shape}; are rows numbered from zero?"
+        )
+    return shape
+
+
+def utf8(file: str | PathLike[str]) -> str:
+    """Return what a text file holds."""
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as stream:
+            return stream.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} must be text in UTF-8: {error}") from error
 
 
 def count(name: str, value: ArrayLike, least: int = 1) -> NDArray[np.int64]:

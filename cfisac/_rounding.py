@@ -15,9 +15,12 @@ DOUBTFUL = 1e-8  # rounding of slopes, as a share of them, whose square is not b
 
 def sum_of_squares(slopes: Array, rounding: Array) -> Array:
     """``S^T S``, without what slopes that are known to ``rounding`` cannot tell."""
-    total = symmetric(transpose(slopes) @ slopes)
-    noise = np.einsum("...ij,...ij->...j", rounding, rounding)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = symmetric(transpose(slopes) @ slopes)
+        noise = np.einsum("...ij,...ij->...j", rounding, rounding)
     power = np.diagonal(total, axis1=-2, axis2=-1)
+    if not np.all(np.isfinite(power)):
+        raise ValueError("slopes must be in units in which the sum of their squares is finite")
     # Elsewhere the squares of the rounding are below the rounding of the sum.
     doubtful = np.any(noise > DOUBTFUL**2 * power, axis=-1)
     doubtful |= lost_in_sum(total, slopes.shape[-2])

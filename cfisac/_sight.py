@@ -135,7 +135,7 @@ def direction_rounding(position: ArrayLike, anchor: ArrayLike) -> Array:
     """
     eps = _checks.precision(position, anchor)
     here, there = _pair("position", position, "anchor", anchor, PLANE_OR_SPACE)
-    _, distance = _offset(here, there, "anchor")
+    _, distance = _offset(here, there, "position", "anchor")
     return _direction_rounding(here, there, distance, eps)
 
 
@@ -207,12 +207,12 @@ def look(
     """:func:`sight`, known to the rounding of the coarsest of all arguments."""
     eps = _checks.precision(position, anchor, *others)
     here, there = _pair(name, position, anchor_name, anchor, allowed)
-    return seen_from(here, there, eps, anchor_name)
+    return seen_from(here, there, eps, name, anchor_name)
 
 
-def seen_from(here: Array, there: Array, eps: float, anchor_name: str) -> Sight:
+def seen_from(here: Array, there: Array, eps: float, name: str, anchor_name: str) -> Sight:
     """:func:`sight` of checked points, known to ``eps``."""
-    offset, distance = _offset(here, there, anchor_name)
+    offset, distance = _offset(here, there, name, anchor_name)
     wrong = _direction_rounding(here, there, distance, eps)
     unit = offset / distance[..., None]
     zero = np.abs(unit) <= np.minimum(wrong, 0.5)[..., None]
@@ -222,16 +222,16 @@ def seen_from(here: Array, there: Array, eps: float, anchor_name: str) -> Sight:
     return Sight(distance, unit, wrong + _SAFETY * eps)
 
 
-def _offset(position: Array, anchor: Array, name: str) -> tuple[Array, Array]:
+def _offset(position: Array, anchor: Array, name: str, other: str) -> tuple[Array, Array]:
     """Difference and distance of two points, which must differ by more than nothing."""
     with np.errstate(over="ignore", under="ignore"):
         offset = position - anchor
         distance = _length(offset)
         apart = distance**2 > 0  # gradients of an angle go with 1/d, its information with 1/d^2
     if not np.all(apart):
-        raise ValueError(f"position must not coincide with {name}: no direction leads from it")
+        raise ValueError(f"{name} must not coincide with {other}: no direction leads from it")
     if not np.all(np.isfinite(distance)):
-        raise ValueError(f"position and {name} are too far apart for a floating-point number")
+        raise ValueError(f"{name} and {other} are too far apart for a floating-point number")
     return offset, distance
 
 

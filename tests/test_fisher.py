@@ -838,3 +838,8 @@ def test_one_bad_matrix_among_many_is_refused():
     assert np.isinf(fisher.position_error_bound(pairs)[17])
     single = np.array([[1.0, 0.999999], [0.999999, 1.0]], dtype=np.float32)
     assert np.isinf(fisher.position_error_bound(single))  # to the rounding it came with
+
+
+def test_slopes_whose_squares_overflow_are_refused():
+    with np.errstate(all="raise"), pytest.raises(ValueError, match="slopes must be in units"):
+        fisher.information([[1e200, 1.0]])

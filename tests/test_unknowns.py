@@ -534,3 +534,17 @@ def test_a_prior_of_any_size_lies_between_known_and_unknown(seed):
         np.testing.assert_allclose(
             left(mixed, clock, huge), left(plain, clock, endless), atol=1e-9 * np.trace(known)
         )
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e-12, 1e12, 1e150])
+def test_units_of_an_owners_numbers_do_not_matter(unit):
+    rng = np.random.default_rng(1)
+    paths, receiver, transmitter = some_echoes(rng), 6 + np.arange(3), np.arange(6)[:, None]
+    for std in (1e-9, np.inf):
+        plain = clock(paths, std, receiver, transmitter)
+        terms = [(owner, columns * unit) for owner, columns in plain.terms]
+        other = Unknown("ap", plain.std / unit, terms)
+        with np.errstate(all="raise", under="ignore"):
+            left = information(paths, other)
+        scale = 1e-12 * np.trace(paths.information())
+        np.testing.assert_allclose(left, information(paths, plain), rtol=1e-9, atol=scale)

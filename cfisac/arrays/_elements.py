@@ -122,7 +122,7 @@ def circular(n_antennas: int, radius: float, dimension: int = 2) -> Array:
     """
     number = _checks.one("n_antennas", n_antennas, _checks.count)
     length = _checks.one("radius", radius, _checks.positive)
-    if dimension not in (2, 3):
+    if np.ndim(dimension) or dimension not in (2, 3):
         raise ValueError(f"dimension must be 2 or 3, got {dimension!r}")
     angle, elements = 2 * np.pi * np.arange(number) / number, np.zeros((number, dimension))
     elements[:, 0], elements[:, 1] = length * np.cos(angle), length * np.sin(angle)

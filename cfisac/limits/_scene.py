@@ -72,8 +72,8 @@ def by_way_of(
     that power alone. ``gains`` (P, R, n) are ``|beta|^2`` of every path, or (n,) the mean RCS, from
     which they follow; the beam of the target ``following`` points at each position in turn.
     """
-    out = seen_from(positions, scene.transmitters[:, None, None], _EPS, "a transmitter")
-    back = seen_from(positions, scene.receivers[:, None], _EPS, "a receiver")
+    out = seen_from(positions, scene.transmitters[:, None, None], _EPS, "points", "a transmitter")
+    back = seen_from(positions, scene.receivers[:, None], _EPS, "points", "a receiver")
     n_samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
     if gains.ndim < 3:
         ends = scene.transmit_gains[:, None, None] * scene.receive_gains[:, None]

@@ -24,6 +24,8 @@ from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
 
+_LOUDEST = 1e70  # root SNR, of which fourth powers must not overflow either
+
 
 @_checks.renamed(snr="sample_snr")
 def state_efim(
@@ -238,6 +240,8 @@ def joint_efim(
         raise ValueError("waveform must be OFDM, whose echoes are products of three factors")
     n_antennas, spacing = _arrays(n_antennas, spacing)
     amplitudes = _checks.finite("amplitudes", amplitudes, complex)
+    if np.any(np.abs(amplitudes) > _LOUDEST):
+        raise ValueError(f"amplitudes must be below {_LOUDEST:g}, or their squares overflow")
     if amplitudes.ndim < 2:
         raise ValueError(f"amplitudes must have shape (..., U, L), got {amplitudes.shape}")
     here, speed, there, along, carrier = _places(
@@ -348,6 +352,7 @@ def _places(
     if _checks.points(position_name, position, 1 + several).shape[-2 if several else -1] == 0:
         raise ValueError(f"{position_name} must hold one target or more")
     _checks.points(velocity_name, velocity, 1 + several)
+    _checks.must_broadcast(**{position_name: np.shape(position), velocity_name: np.shape(velocity)})
     _checks.points("aps", aps, 2)
     _checks.unit_vectors("axes", axes)
     carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)

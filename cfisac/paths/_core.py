@@ -216,8 +216,10 @@ class Paths:
             allowed = ", ".join(self.columns) or "none"
             raise ValueError(f"unknown must be one of {allowed}, got {unknown!r}")
         found, eps = self._rows(unknown, self.columns[unknown])
+        if unknown not in self.columns_rounding:
+            return found, eps
         name = f"columns_rounding of {unknown}"
-        wrong = _checks.non_negative(name, self.columns_rounding.get(unknown, 0.0))
+        wrong = _checks.non_negative(name, self.columns_rounding[unknown])
         _fits(name, wrong, unknown, found)
         _checks.must_broadcast(paths=self.shape, **{name: wrong.shape[:-2]})
         return found, np.maximum(wrong, eps)

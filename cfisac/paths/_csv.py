@@ -1,6 +1,7 @@
 """Text tables of paths, with the unit in every column's name."""
 
 import csv
+import io
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfisac import _checks
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 
 Array = NDArray[np.float64]
@@ -33,8 +35,7 @@ _WORDS = ("kind", "label")
 
 def read(file: str | PathLike[str], carrier: float) -> dict[str, Any]:
     """Columns of a :class:`cfisac.paths.PathTable` from a text table, but for the carrier."""
-    with open(file, newline="", encoding="utf-8") as stream:
-        lines = [line for line in csv.reader(stream) if line]
+    lines = [line for line in csv.reader(io.StringIO(_checks.utf8(file), newline="")) if line]
     if not lines:
         raise ValueError(f"{file} must begin with a line that names the columns")
     head = [name.strip() for name in lines[0]]
@@ -111,7 +112,9 @@ def _gain(found: dict[str, Array], delay: Array, carrier: float) -> NDArray[np.c
 
 def _unit(found: dict[str, Array], end: str) -> Array:
     names = [name for name in (f"{end}_x", f"{end}_y", f"{end}_z") if name in found]
-    if len(names) >= 2:
+    if names:
+        if names[:2] != [f"{end}_x", f"{end}_y"]:
+            raise ValueError(f"{end} must have {end}_x and {end}_y, and {end}_z in space")
         parts = [found.pop(name) for name in names]
         vectors = np.stack(parts, axis=-1)
         length = np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -22,7 +22,7 @@ class _Term(NamedTuple):
     """What one end of all paths has of one kind: its owner's node, and where its columns are."""
 
     node: IntArray  # (paths,), -1 for nobody
-    std: Array  # (paths, m), of the owner; 1 where that is more
+    std: Array  # (paths, m), of the owner; less where that is more than the slopes tell
     source: slice  # among the columns of the slopes
     within: slice  # among the columns of the owner
 
@@ -46,7 +46,7 @@ def what_remains(paths: Paths, unknown: Sequence["Unknown"]) -> tuple[Array, Arr
     )
     if not unknown:
         return slopes.reshape(-1, n), rounding.reshape(-1, n)
-    pool, std, terms = _nodes(unknown, n, shape)
+    pool, std, terms = _nodes(unknown, n, shape, slopes)
     first = _independent(terms, len(pool))
     # The others stand beside the state until the end.
     width = std.shape[1]
@@ -117,9 +117,12 @@ def _largest(size: Array, axis: int) -> Array:
 
 
 def _nodes(
-    unknown: Sequence["Unknown"], n: int, shape: tuple[int, ...]
+    unknown: Sequence["Unknown"], n: int, shape: tuple[int, ...], slopes: Array
 ) -> tuple[list[str], Array, list[_Term]]:
-    """All owners in one row, their deviations (nodes, width; 0 where there is none), all terms."""
+    """All owners in one row, their deviations (nodes, width; 0 where there is none), all terms.
+
+    Deviations are in units in which the largest slope of a number is one.
+    """
     pools: dict[str, list[Unknown]] = {}
     for each in unknown:
         pools.setdefault(each.pool, []).append(each)
@@ -131,8 +134,13 @@ def _nodes(
     for each in unknown:
         m, start = each.std.shape[1], used[each.pool]
         within = slice(start, start + m)
-        std[base[each.pool] : base[each.pool] + len(each.std), within] = each.std
-        scale = np.minimum(each.std, 1.0)
+        steep = np.abs(slopes[..., source : source + m * len(each.terms)])
+        steep = np.max(steep.reshape(-1, len(each.terms), m), axis=(0, 1), initial=0.0)
+        steep = np.where(steep > 0, steep, 1.0)
+        with np.errstate(over="ignore"):  # beyond a number is as good as unknown
+            own = each.std * steep
+        std[base[each.pool] : base[each.pool] + len(own), within] = own
+        scale = np.minimum(own, 1.0) / steep
         for owner, _ in each.terms:
             index = np.broadcast_to(owner, shape).ravel()
             node = np.where(index < 0, -1, index + base[each.pool])

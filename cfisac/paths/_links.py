@@ -139,6 +139,11 @@ def echo(
     )
     speed = _checks.points("velocity", velocity, dimensions=geometry.PLANE_OR_SPACE)
     _checks.same_dimension(position=out.unit, receivers=back.unit, velocity=speed)
+    _checks.must_broadcast(
+        position_and_transmitters=out.distance.shape,
+        position_and_receivers=back.distance.shape,
+        velocity=speed.shape[:-1],
+    )
     both_factors = _checks.finite("delay_doppler_covariance", delay_doppler_covariance)
     if both_factors.shape[-2:] != (2, 2):
         raise ValueError(

@@ -12,6 +12,7 @@ Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _BACK = 1e-3  # how far (rad) the two ends of a path may disagree about its mirrors
+_MOST = 2**53  # beyond it floating-point numbers skip whole ones
 _ZERO = 1e-13  # a delay (s), 0.03 mm, that no path between two places has
 
 
@@ -48,6 +49,11 @@ def unit(name: str, value: ArrayLike, number: int, eps: float) -> Array:
     return array / length[:, None] if eps > np.finfo(float).eps else array
 
 
+def not_whole(value: Array, least: int) -> NDArray[np.bool_]:
+    """Tell which are no whole numbers from ``least`` to what an index can be."""
+    return np.asarray((value != np.round(value)) | (value < least) | (value > _MOST))
+
+
 def refuse(name: str, allowed: str, column: NDArray[Any], wrong: NDArray[np.bool_]) -> None:
     if np.any(wrong):
         row = int(np.argmax(wrong)) if wrong.ndim else 0
@@ -77,7 +83,10 @@ def mirrors(value: ArrayLike | None, kept: Mapping[str, Any]) -> Array | None:
     refuse("arrive", "-depart in a line of sight: it points back to the source", arrive, wrong)
     if value is None:
         return None
-    mirror = np.asarray(value, dtype=float)
+    try:
+        mirror = np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError("mirror must be an array of real numbers") from error
     n, dimension = depart.shape
     if mirror.shape != (n, dimension, dimension):
         raise ValueError(

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from cfisac import _checks
 from cfisac.paths import _csv, _user
 from cfisac.paths._core import Paths
-from cfisac.paths._rows import column, mirrors, refuse, refuse_gone, unit, words
+from cfisac.paths._rows import column, mirrors, not_whole, refuse, refuse_gone, unit, words
 from cfisac.paths._user import Unresolved
 
 Array = NDArray[np.float64]
@@ -110,8 +110,7 @@ class PathTable:
         kept: dict[str, Any] = {"carrier_frequency": carrier}
         for name, least in (("transmitter", 0), ("receiver", 0), ("target", -1)):
             ends = column(name, getattr(self, name), number)
-            wrong = (ends != np.round(ends)) | (ends < least)
-            refuse(name, f"a whole number >= {least}", ends, wrong)
+            refuse(name, f"a whole number >= {least}", ends, not_whole(ends, least))
             kept[name] = ends.astype(np.int64)
         kept["gain"] = column("gain", self.gain, number, complex)
         kept["delay"] = column("delay", self.delay, number)
@@ -127,7 +126,7 @@ class PathTable:
         reflected = kept["kind"] == "reflection"
         bounces = reflected.astype(int) if self.bounces is None else self.bounces
         times = column("bounces", bounces, number)
-        wrong = (times != np.round(times)) | (times < 0) | (reflected & (times < 1))
+        wrong = not_whole(times, 0) | (reflected & (times < 1))
         refuse("bounces", "a whole number, >= 1 for a reflection", times, wrong)
         kept["bounces"] = times.astype(np.int64)
         kept["label"] = None if self.label is None else words("label", self.label, number)
@@ -354,7 +353,7 @@ class PathTable:
         if np.any(many > 1):
             row = int(np.flatnonzero(echo)[first[np.argmax(many)]])
             raise ValueError(f"target of row {row} must be seen once on its link, keep one of them")
-        gains = np.zeros(size, dtype=complex)
+        gains = np.zeros(_checks.room("gains", size), dtype=complex)
         gains[tuple(index)] = self.gain[echo]
         return gains
 

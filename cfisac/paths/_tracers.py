@@ -77,7 +77,13 @@ def from_sionna(
     """
     carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     get = _getter(paths, "paths")
-    gain = np.asarray(get("a")[0]) + 1j * np.asarray(get("a")[1])  # (R, M_r, T, M_t, P)
+    try:
+        real, imaginary = (np.asarray(part) for part in get("a"))
+        gain = real + 1j * imaginary  # (R, M_r, T, M_t, P)
+    except (TypeError, ValueError) as error:
+        raise ValueError("paths.a must be a pair, real and imaginary parts") from error
+    if gain.ndim != 5:
+        raise ValueError(f"paths.a must have the axes (R, M_r, T, M_t, P), got {gain.shape}")
     chosen = _chosen_antennas(gain.shape[1], gain.shape[3], antennas)
     gain = gain[:, chosen[0], :, chosen[1]]
     synthetic = bool(get("synthetic_array"))

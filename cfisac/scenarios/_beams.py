@@ -179,9 +179,8 @@ def illumination(
             raise ValueError(f"following must be in 0..{len(scene.targets) - 1}, got {following!r}")
         matched = power[:, following, None].copy()
         power[:, following] = 0.0
-    unit = geometry.sight(
-        points, scene.transmitters[:, None], names=("points", "transmitters")
-    ).unit
+    names = "points", "transmitters"
+    unit = geometry.sight(points, scene.transmitters[:, None], names=names).unit
     elements = _arrays.padded(scene.transmit_elements)
     roots = np.sqrt(power)[..., None, None] * _roots(scene.beams)
     roots = roots.reshape(len(power), -1, roots.shape[-1])

@@ -1,6 +1,7 @@
 """Access points and path gains from tables: comma-separated text with units in the names."""
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfisac import _checks
 from cfisac.scenarios import _plausible
 from cfisac.scenarios._common import Array, ComplexArray
 
@@ -242,7 +244,7 @@ def read_gains(file: str | Path, shape: tuple[int, ...] | None = None) -> Comple
     if len(sizes) != index.shape[1]:
         raise ValueError(f"shape must have {index.shape[1]} numbers, got {sizes}")
     seen: set[tuple[int, ...]] = set()
-    gains = np.zeros(sizes, dtype=complex)
+    gains = np.zeros(_checks.room("gains", sizes), dtype=complex)
     for row, (which, value) in enumerate(zip(map(tuple, index.tolist()), values, strict=True), 1):
         if which in seen or any(i >= n for i, n in zip(which, sizes, strict=True)):
             what = "is there twice" if which in seen else f"is outside the shape {sizes}"
@@ -255,8 +257,8 @@ def read_gains(file: str | Path, shape: tuple[int, ...] | None = None) -> Comple
 
 def _read(file: str | Path, known: _Known, needed: tuple[str, ...]) -> dict[str, Any]:
     """Read columns by their names without units, in SI units."""
-    with open(file, newline="", encoding="utf-8-sig") as text:
-        rows = [row for row in csv.reader(text) if any(cell.strip() for cell in row)]
+    text = io.StringIO(_checks.utf8(file), newline="")
+    rows = [row for row in csv.reader(text) if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise ValueError(f"{file} must have a line of column names and one row or more")
     for row, cells in enumerate(rows[1:], 1):
@@ -300,7 +302,7 @@ def _number(row: int, title: str, text: str, least: int | None) -> float:
         number = np.nan
     fits = np.isfinite(number)
     if least is not None:
-        fits = fits and number == round(number) and number >= least
+        fits = fits and number == round(number) and least <= number <= 2**53
     if not fits:
         wanted = "a finite number" if least is None else f"a whole number >= {least}"
         raise ValueError(f"row {row}, column {title} must be {wanted}, got {text!r}")

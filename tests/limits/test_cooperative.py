@@ -1114,3 +1114,13 @@ def test_close_echoes_of_random_phase_give_bounds_and_no_crash():
                 places, np.full((2, 2), 60.0), aps, 8, amplitudes, wave, 3.5e9
             )
             assert not np.any(np.isnan(cooperative.position_error_bound(efim)))
+
+
+def test_what_does_not_fit_or_overflows_is_named():
+    aps = np.array([[0.0, 0.0], [100.0, 0.0], [0.0, 100.0]])
+    wave = OFDM(16, 4, 60e3, 5e-6)
+    with pytest.raises(ValueError, match="position and velocity must broadcast"):
+        cooperative.state_efim(np.ones((2, 2)), np.ones((3, 2)), aps, 4, 1.0, wave, 3e9)
+    places = np.array([[30.0, 40.0], [31.0, 40.0]])
+    with pytest.raises(ValueError, match="amplitudes must be below"):
+        cooperative.joint_efim(places, 0 * places, aps, 4, np.full((2, 3), 1e200), wave, 3e9)

@@ -302,3 +302,13 @@ def test_a_wide_prior_does_not_hide_the_others(seed):
 def test_parallel_matrices_are_of_one_size():
     with pytest.raises(ValueError, match="first and second must be of the same size"):
         synchronisation.parallel_sum(np.eye(1), np.eye(2))
+
+
+def test_senders_and_listeners_are_named():
+    ends, weights = 9 * np.eye(2), np.ones((2, 2))
+    for out, back, named in (
+        (0 * ends, ends, "position must not coincide with transmitters"),
+        (ends, np.ones((2, 3)), "position and receivers must have the same dimension"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            synchronisation.delay_information(np.zeros(2), out, back, weights, 0.0)

@@ -531,3 +531,38 @@ def test_what_a_cell_leaves_of_the_delay(cells):
         alone = fisher.equivalent_fim(fim[:3, :3], 1)
         kept.append(float(fisher.equivalent_fim(fim, 1)[0, 0] / alone[0, 0]))
     assert np.mean(kept) == pytest.approx({1.0: 0.43, 2.0: 0.91}[cells], abs=0.01)
+
+
+def test_numbers_beyond_an_index_are_refused():
+    """They would wrap around to negative ones."""
+    row = {
+        "transmitter": [0], "receiver": [0], "gain": 1e-4, "delay": [1e-7], "depart": [[1.0, 0.0]],
+        "arrive": [[-1.0, 0.0]], "carrier_frequency": 28e9,
+    }  # fmt: skip
+    for name in ("transmitter", "receiver", "target", "bounces"):
+        for value in (1e300, 2**70):
+            kind = "echo" if name == "target" else "los"
+            with pytest.raises(ValueError, match=f"{name} must be a whole number"):
+                PathTable(
+                    **row | {"kind": kind, "target": 0 if kind == "echo" else -1, name: value}
+                )
+    far = PathTable(**row | {"kind": "echo", "target": [10**12]})
+    with pytest.raises(ValueError, match="gains must have at most"):
+        far.gains()
+    with pytest.raises(ValueError, match="mirror must be an array of real numbers"):
+        PathTable(**row | {"mirror": "a"})
+
+
+def test_text_of_spreadsheets(tmp_path):
+    """They write a byte order mark, or not UTF-8 at all; x and z alone are no plane."""
+    head = "transmitter,receiver,kind,delay_ns,gain_db,depart_x,depart_y,arrive_x,arrive_y\n"
+    row = "0,1,los,100,-80,1,0,-1,0\n"
+    file = tmp_path / "paths.csv"
+    file.write_text(head + row, encoding="utf-8-sig")
+    assert PathTable.from_csv(file, 28e9).receiver == 1
+    file.write_text(head + row.replace("los", "l\u00f6s"), encoding="latin-1")
+    with pytest.raises(ValueError, match=r"paths\.csv must be text in UTF-8"):
+        PathTable.from_csv(file, 28e9)
+    file.write_text(head.replace("depart_y", "depart_z") + row)
+    with pytest.raises(ValueError, match="depart must have depart_x and depart_y"):
+        PathTable.from_csv(file, 28e9)

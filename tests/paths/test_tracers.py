@@ -315,3 +315,13 @@ def test_what_is_no_dataset_is_refused():
     late = held.delay - np.nanmin(held.delay, axis=1, keepdims=True)
     with pytest.raises(ValueError, match="the range is gone"):
         from_deepmimo(deepmimo(0, delay=late))
+
+
+def test_gains_of_another_shape_are_refused():
+    for gains, named in (
+        (1.0, "must be a pair"),
+        ((np.ones(3),) * 3, "must be a pair"),
+        ((np.ones(3),) * 2, "must have the axes"),
+    ):
+        with pytest.raises(ValueError, match=rf"paths\.a {named}"):
+            from_sionna(SimpleNamespace(a=gains), 28e9)

@@ -286,3 +286,15 @@ def test_a_monostatic_scene_refuses():
     np.testing.assert_allclose(looking.axes @ [1, 1] / np.sqrt(2), [0, -1, 1, 0], atol=1e-12)
     steps = [np.diff(each, axis=0) for each in liu.receive_elements]
     np.testing.assert_allclose(steps, np.broadcast_to([0, 0.5], (4, 7, 2)))
+
+
+def test_who_faces_what_is_named():
+    for places, point, named in (
+        ([0.0, 0.0], [0.0, 0.0], "point must not coincide with places"),
+        ([0.0, 0.0], [1.0, 0.0, 0.0], "point and places must have the same dimension"),
+        (np.ones((2, 2)), np.ones((3, 2)), "point and places must broadcast"),
+        ("a", [0.0, 0.0], "places must be an array"),
+        ([0.0, 0.0], [np.nan, 0.0], "point must be finite"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            scenarios.facing(places, point)

@@ -141,3 +141,14 @@ def test_from_the_tables_to_a_scene(tmp_path):
     )  # fmt: skip
     assert len(scene.aps) == 3
     assert np.isfinite(scene.summary().peb).all()
+
+
+def test_numbers_that_no_array_has_room_for(tmp_path):
+    file = tmp_path / "gains.csv"
+    for number, named in ((10**24, "column target must be a whole number"), (10**12, "at most")):
+        file.write_text(f"transmitter,receiver,target,real,imag\n0,0,{number},1,2\n")
+        with pytest.raises(ValueError, match=named):
+            scenarios.read_gains(file)
+    file.write_text("x_m,y_m,name\n0,0,M\u00fcnster\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"gains\.csv must be text in UTF-8"):
+        scenarios.read_aps(file)
