@@ -169,6 +169,13 @@ def test_local_links_of_the_documents_lead_somewhere():
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_the_page_of_paths_has_every_public_name_once():
+    """It is grouped by hand, unlike the other pages."""
+    page = (ROOT / "book" / "api" / "paths.md").read_text()
+    named = re.findall(r"auto(?:class|function):: (\S+)", page)
+    assert sorted(named) == sorted(cfisac.paths.__all__)
+
+
 def test_the_first_link_is_the_chapter_on_a_scene_of_ones_own():
     for name, first in {"README.md": r"\]\((\S+)\.md\)", "book/api.md": r"{doc}`([^`]+)`"}.items():
         found = re.search(first, (ROOT / name).read_text())[1]
