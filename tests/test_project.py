@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 from pybtex.database import parse_file
 
 import cfisac
-from cfisac import ledger
+from cfisac import ledger, paths
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -167,6 +167,13 @@ def test_local_links_of_the_documents_lead_somewhere():
     for document in documents:
         for target in re.findall(r"\]\(([^):#]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_page_of_paths_has_every_public_name_once():
+    """It is grouped by hand, unlike the other pages."""
+    page = (ROOT / "book" / "api" / "paths.md").read_text()
+    named = re.findall(r"auto(?:class|function):: (\S+)", page)
+    assert sorted(named) == sorted(paths.__all__)
 
 
 def test_the_first_link_is_the_chapter_on_a_scene_of_ones_own():

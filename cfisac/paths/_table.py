@@ -82,7 +82,8 @@ class PathTable:
 
     Examples
     --------
-    >>> table = PathTable([0], [0], [1e-4], [1e-7], [[1.0, 0.0]], [[-1.0, 0.0]], 28e9)
+    >>> there = np.array([[1.0, 0.0]])
+    >>> table = PathTable([0], [0], [1e-4], [1e-7], there, -there, 28e9)
     >>> len(table), str(table.kind[0])
     (1, 'los')
     """
@@ -170,7 +171,8 @@ class PathTable:
 
         Examples
         --------
-        >>> table = PathTable([0, 0], [0, 1], 1e-4, [1e-7, 2e-7], np.eye(2), -np.eye(2), 28e9)
+        >>> there = np.eye(2)
+        >>> table = PathTable(0, [0, 1], 1e-4, [1e-7, 2e-7], there, -there, 28e9)
         >>> table.where(receiver=1).delay
         array([2.e-07])
         """

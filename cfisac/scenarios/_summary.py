@@ -36,7 +36,7 @@ class Summary:
         Position error bound (m) at the mean gains, with unknown gains. The velocity is known in a
         multistatic scene, unknown in a monostatic one.
     header : str
-        What the scene is.
+        What the scene is, and its noise, on two lines.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def summary(scene: MultistaticScene | MonostaticScene, power: ArrayLike | None) 
         speed_resolution=scene.wavelength / (2 * scene.waveform.frame_duration),
         angle_resolution=angle,
         peb=peb,
-        header=f"{_many(len(scene.targets), 'target')}, {shown}, {tail}",
+        header=f"{_many(len(scene.targets), 'target')}, {shown}\n{tail}",
     )
 
 

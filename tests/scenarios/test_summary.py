@@ -62,7 +62,8 @@ def test_what_it_prints():
         mean_rcs=1.0, gain_reference="element",
     )  # fmt: skip
     assert str(scene.summary()) == (
-        "1 target, 2 transmitters, 2 receivers, 2 W in all, noise +7.0 dB over k T B of 64 MHz\n"
+        "1 target, 2 transmitters, 2 receivers, 2 W in all\n"
+        "noise +7.0 dB over k T B of 64 MHz\n"
         "resolution: 2.34 m, 20.9 m/s, 29.6 to 66.2 degrees\n"
         "target  SNR of its paths (dB)      PEB (m)\n"
         "        weakest  median  strongest\n"
