@@ -122,7 +122,8 @@ class MultistaticScene(Scene):
     ...     carrier_frequency=28e9, noise_figure_db=7, mean_rcs=1.0,
     ... )
     >>> print(scene.summary())  # of 1 W from each transmitter
-    1 target, 2 transmitters, 2 receivers, 2 W in all, noise +7.0 dB over k T B of 7.68 MHz
+    1 target, 2 transmitters, 2 receivers, 2 W in all
+    noise +7.0 dB over k T B of 7.68 MHz
     resolution: 19.5 m, 41 m/s, 14.4 degrees
     target  SNR of its paths (dB)      PEB (m)
             weakest  median  strongest
