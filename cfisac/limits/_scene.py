@@ -160,17 +160,6 @@ def checked_gains(scene: MultistaticScene, gains: ArrayLike) -> ComplexArray:
     return checked
 
 
-def checked_power(scene: MultistaticScene, power: ArrayLike) -> Array:
-    shape = scene.beams.shape[:2]
-    checked = _checks.non_negative("power", power)
-    try:
-        return np.broadcast_to(checked, shape)
-    except ValueError as error:
-        raise ValueError(
-            f"power must broadcast to {shape}, transmitters x beams, got {checked.shape}"
-        ) from error
-
-
 def map_blocks(
     scene: MultistaticScene,
     power: Array,

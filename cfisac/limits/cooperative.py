@@ -20,6 +20,7 @@ from cfisac import _checks, fisher, geometry, waveforms
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
 from cfisac.limits import coupled
 from cfisac.paths import Paths, echo_seen
+from cfisac.scenarios._plausible import transposed
 from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
@@ -78,6 +79,11 @@ def state_efim(
         Equivalent FIM over (x, y, v_x, v_y), in the inverse squares of m and m/s. For the bounds
         see :func:`position_error_bound`, :func:`velocity_error_bound` and
         :func:`cfisac.fisher.crlb`.
+
+    Warns
+    -----
+    ImplausibleWarning
+        If the SNRs of as many targets as APs fit the distances with their axes interchanged.
 
     Raises
     ------
@@ -145,6 +151,8 @@ def paths(
     _checks.must_broadcast(
         aps=seen.distance.shape, n_antennas=n_antennas.shape, sample_snr=snr.shape
     )
+    if snr.ndim == 2 and snr.shape == seen.distance.shape:
+        transposed("sample_snr", snr, seen.distance)
     delay = 2 * seen.distance / speed_of_light
     waveforms.refuse_late(waveform, "position", np.where(snr > 0, delay, 0.0))
     variance = (n_antennas.astype(float) ** 2 - 1) / 12

@@ -37,6 +37,7 @@ from cfisac.limits._one_path import (
 )
 from cfisac.paths import Paths
 from cfisac.scenarios import MultistaticScene
+from cfisac.scenarios._beams import beam_power
 
 __all__ = [
     "beam_gains",
@@ -175,7 +176,7 @@ def paths(
     >>> every.shape, slow.shape
     ((6, 4, 2), (2, 4, 4))
     """
-    power = _scene.checked_power(scene, power)
+    power = beam_power(scene, power)
     if bound not in ("exact", "approximate"):
         raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
     own = power[:, : len(scene.targets)] if bound == "approximate" else None
@@ -222,7 +223,7 @@ def joint_efim(scene: MultistaticScene, power: ArrayLike, gains: ArrayLike) -> A
     >>> joint_efim(scene, equal_power(scene), draw_gains(scene, np.random.default_rng(2))).shape
     (4, 4)
     """
-    power = _scene.checked_power(scene, power)
+    power = beam_power(scene, power)
     beta = _scene.checked_gains(scene, gains)
     if not _scene.is_printed(scene):
         raise ValueError("scene must lie in the plane and have uniform linear arrays")
@@ -345,7 +346,7 @@ def position_map(
     array([[5.58, 3.51, 1.12],
            [5.83, 2.05, 0.67]])
     """
-    power = _scene.checked_power(scene, power)
+    power = beam_power(scene, power)
     points = _checks.points("points", points, 1, (scene.dimension,))
     whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
     if not whole or target not in range(len(scene.targets)):

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cfisac import arrays, fisher, geometry, paths, propagation, scenarios
+from cfisac import arrays, fisher, geometry, paths, scenarios
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
+from cfisac.limits import cooperative, multistatic
 from cfisac.paths import Paths
 from cfisac.studies import Study
 
@@ -51,40 +52,15 @@ def commit_paths(user: Array) -> Paths:
 
 def liu_paths(scene: scenarios.MonostaticScene) -> Paths:
     """Each AP's own echo of the first target, its velocity unknown too."""
-    samples = scene.n_antennas * scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    numbers = np.atleast_1d(scene.n_antennas)
-    aperture = [arrays.aperture(arrays.linear(int(n), scene.spacing)) for n in numbers]
-    return paths.echo(
-        scene.targets[0], scene.velocities[0], scene.aps, scene.aps, scene.carrier_frequency,
-        scene.sample_snr[:, 0] * samples, scene.waveform.delay_doppler_covariance(), None,
-        np.stack(aperture),
-    ).with_unknown("velocity")  # fmt: skip
+    return cooperative.paths(
+        scene.targets[0], scene.velocities[0], scene.aps, scene.n_antennas,
+        scene.sample_snr[:, 0], scene.waveform, scene.carrier_frequency, scene.spacing,
+    )  # fmt: skip
 
 
 def fan_paths(scene: scenarios.MultistaticScene) -> Paths:
     """Paths (P, R, T) of fan's scene, equal powers, mean gains, velocities known."""
-    elements = arrays.linear(scene.n_antennas, scene.spacing, scene.transmit_axes[:, None])
-    out = geometry.sight(scene.targets, scene.transmitters[:, None])
-    back = geometry.sight(scene.targets, scene.receivers[:, None])
-    power = scenarios.equal_power(scene)
-    values, vectors = np.linalg.eigh(power[..., None, None] * scene.beams)
-    kept = np.where(values > 1e-13 * values[..., -1:], values, 0.0)
-    beams = np.sqrt(kept)[..., None] * np.conj(np.swapaxes(vectors, -1, -2))
-    beams = beams.reshape(len(power), 1, -1, scene.n_antennas)
-    sent, lit = arrays.beam_aperture(elements, out.unit, beams)
-    gain = propagation.radar_gain(
-        out.distance[:, None], back.distance, scene.wavelength, scene.transmit_gain,
-        scene.receive_gain,
-    )  # fmt: skip
-    samples = scene.waveform.n_subcarriers * scene.waveform.n_symbols
-    axes = scene.receive_axes[:, None]
-    return paths.echo(
-        scene.targets, scene.velocities, scene.transmitters[:, None, None],
-        scene.receivers[:, None], scene.carrier_frequency,
-        sent[:, None] * gain * scene.mean_rcs * samples / scene.noise_variance,
-        scene.waveform.delay_doppler_covariance(), lit[:, None],
-        arrays.aperture(arrays.linear(scene.n_antennas, scene.spacing, axes)),
-    )  # fmt: skip
+    return multistatic.paths(scene, scenarios.equal_power(scene))
 
 
 def peb(scene: str, rng: np.random.Generator) -> Array:

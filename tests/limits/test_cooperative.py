@@ -1,5 +1,6 @@
 """liu Theorems 1 and 2, repaired: SymPy, dense tensors, degenerate cases, Monte Carlo."""
 
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -15,6 +16,7 @@ from scipy.constants import speed_of_light as c
 
 from cfisac import fisher
 from cfisac.limits import _overlap, cooperative
+from cfisac.scenarios import ImplausibleWarning, liu_scene
 from cfisac.waveforms import OFDM, OTFS
 
 QUICK = settings(deadline=None, max_examples=25)
@@ -1124,3 +1126,15 @@ def test_what_does_not_fit_or_overflows_is_named():
     places = np.array([[30.0, 40.0], [31.0, 40.0]])
     with pytest.raises(ValueError, match="amplitudes must be below"):
         cooperative.joint_efim(places, 0 * places, aps, 4, np.full((2, 3), 1e200), wave, 3e9)
+
+
+def test_snrs_with_their_axes_interchanged_warn():
+    """As many targets as APs: (L, U) has the shape of (U, L), and would go unnoticed."""
+    drawn = liu_scene(np.random.default_rng(3), 4)
+    rest = drawn.waveform, drawn.carrier_frequency
+    places = drawn.targets, drawn.velocities, drawn.aps, drawn.n_antennas
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cooperative.state_efim(*places, drawn.sample_snr.T, *rest)
+    with pytest.warns(ImplausibleWarning, match="sample_snr fits .* axes interchanged"):
+        cooperative.state_efim(*places, drawn.sample_snr, *rest)
