@@ -219,7 +219,7 @@ def _members(dataset: Any) -> list[Any]:
     try:
         return list(dataset.datasets)
     except (AttributeError, KeyError):
-        alone = hasattr(dataset, "power") or not isinstance(dataset, Iterable)
+        alone = _held(dataset, "power") is not None or not isinstance(dataset, Iterable)
         return [dataset] if alone else list(dataset)
 
 
@@ -228,7 +228,7 @@ def _one_deepmimo(
 ) -> PathTable:
     get = _getter(dataset, "dataset")
     power = np.asarray(get("power"), dtype=float)
-    about = getattr(dataset, "rt_params", None) or {}
+    about = _held(dataset, "rt_params") or {}
     if carrier is None:
         if "frequency" not in about:
             raise ValueError(
@@ -269,6 +269,14 @@ def _one_deepmimo(
         np.full(len(user), number), user, gain, delay, *geometry[:2], carrier, geometry[2],
         bounces=geometry[3], mirror=geometry[4], rounding=geometry[5],
     )  # fmt: skip
+
+
+def _held(holder: Any, name: str) -> Any:
+    """An attribute or None; DeepMIMO 4.0.5 raises a KeyError for what it has not."""
+    try:
+        return getattr(holder, name)
+    except (AttributeError, KeyError):
+        return None
 
 
 def _getter(holder: Any, name: str) -> Any:

@@ -325,3 +325,23 @@ def test_gains_of_another_shape_are_refused():
     ):
         with pytest.raises(ValueError, match=rf"paths\.a {named}"):
             from_sionna(SimpleNamespace(a=gains), 28e9)
+
+
+class OnlyKeys(dict):
+    """As DeepMIMO 4.0.5 answers: a KeyError for an attribute that is not there."""
+
+    def __getattr__(self, name):
+        return self[name]
+
+
+def test_a_dataset_that_raises_key_errors_is_told_what_it_lacks():
+    whole = vars(deepmimo(0))
+    for lacks, told in (
+        ("rt_params", "carrier_frequency must be given"),
+        ("delay", "attribute delay"),
+    ):
+        part = OnlyKeys({name: value for name, value in whole.items() if name != lacks})
+        with pytest.raises(ValueError, match=told):
+            from_deepmimo(part)
+    same = from_deepmimo(OnlyKeys(whole))
+    np.testing.assert_array_equal(same.delay, from_deepmimo(deepmimo(0)).delay)
