@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfisac import _checks, plotting
+from cfisac import _checks
 from cfisac.studies._study import Study
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ def picture(study: Study, table: "pd.DataFrame", path: Path) -> Path:
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
+
+    from cfisac import plotting  # here, or every command would wait for it
 
     with mpl.rc_context():
         plotting.style()

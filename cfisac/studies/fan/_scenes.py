@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import cosdg, sindg
 
 from cfisac.limits import multistatic
 from cfisac.montecarlo import estimate
@@ -88,6 +87,8 @@ def single_target_scenes() -> tuple[MultistaticScene, ...]:
 
 def turned_receivers(scene: MultistaticScene, receivers: str, aoa_deg: float) -> MultistaticScene:
     """The scene with receivers "RX1", "RX2" or "both", arrays ``aoa_deg`` from the target."""
+    from scipy.special import cosdg, sindg  # here, or every command would wait for it
+
     which = {"RX1": [0], "RX2": [1], "both": [0, 1]}[receivers]
     places = scene.receivers[which]
     sight = (scene.targets - places) / np.linalg.norm(scene.targets - places, axis=1)[:, None]
@@ -148,6 +149,8 @@ def angle_error_bound(scene: MultistaticScene, power: Array, aoa_deg: float) -> 
     omega = 2 * np.pi * scene.spacing * np.sum(unit * scene.transmit_axes, axis=1)
     gains = multistatic.rms_gains(scene)[:, 0, 0]
     efim = multistatic.path_efim(gains, omega, covariance, scene.waveform, scene.noise_variance)
+    from scipy.special import sindg
+
     information = efim[:, 0, 0].sum() * (2 * np.pi * scene.spacing * sindg(aoa_deg)) ** 2
     with np.errstate(divide="ignore"):
         return float(np.rad2deg(1 / np.sqrt(information)))

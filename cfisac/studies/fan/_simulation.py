@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from cfisac.limits import multistatic
 from cfisac.propagation import from_decibel
@@ -133,6 +132,8 @@ def locate(
     information = profile_likelihood(paths, samples, scene.noise_variance)[2]
     # In units of standard deviations, in which the top is about a sphere.
     scale = np.linalg.inv(np.linalg.cholesky(information)).T
+    from scipy import optimize  # here, or every command would wait for it
+
     best = optimize.minimize(
         climb, np.zeros(len(scale)), jac=True, method="BFGS", options={"gtol": 1e-4}
     )
