@@ -1,10 +1,12 @@
 """The scenes of the study of clocks, and maximum likelihood over its lobes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.constants import speed_of_light
 
-from cfisac import arrays, fisher, scenarios
+from cfisac import arrays, fisher, scenarios, studies
 from cfisac.limits import cooperative, multistatic, toa_aoa
 from cfisac.studies import synchronisation
 
@@ -91,3 +93,9 @@ def test_a_strong_signal_reaches_the_coherent_bound_and_a_weak_one_does_not():
     assert not any(each["wrong_lobe"] for each in strong)
     weak = [synchronisation.coherent_trial(rng, 4, 10.0) for _ in range(60)]
     assert any(each["wrong_lobe"] for each in weak)
+
+
+def test_the_figure_says_how_many_draws_it_is_drawn_from():
+    number = synchronisation.SCENES_PER_TRIAL * studies.get("sync-knee").n_trials["paper"]
+    chapter = Path(__file__).resolve().parents[2] / "book" / "limits" / "synchronisation.md"
+    assert f"{number} draws for each curve" in chapter.read_text("utf-8")
