@@ -106,7 +106,7 @@ class Paths:
                 self.column(name)
 
     @classmethod
-    def trusted(
+    def _trusted(
         cls,
         snr: Array,
         spread: Array,
@@ -204,7 +204,7 @@ class Paths:
         for rows, wrong in pairs:
             part = slice(at, at := at + rows.shape[-1])
             jacobian[..., part], rounding[..., part] = rows, wrong
-        return Paths.trusted(
+        return Paths._trusted(
             self.snr, self.spread, jacobian, rounding, self.columns, self.columns_rounding
         )
 

@@ -234,7 +234,7 @@ def echo_seen(
         "receiver": lambda: rounding,
     })  # fmt: skip
     spread = _unit_rows(m_r + m_t, delay_doppler_covariance)
-    return Paths.trusted(snr, spread, jacobian, rounding, columns, wrong_columns)
+    return Paths._trusted(snr, spread, jacobian, rounding, columns, wrong_columns)
 
 
 def _aperture(name: str, aperture: ArrayLike | None, seen: Sight) -> Array:
