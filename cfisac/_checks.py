@@ -23,16 +23,16 @@ def finite(name: str, value: ArrayLike, dtype: type = float) -> NDArray[Any]:
     """Return ``value`` as a finite array of ``dtype``."""
     try:
         array = np.asarray(value)
-        objects = array.flat if array.dtype.kind == "O" else ()
-        if array.dtype.kind not in ("Obiuf" if dtype is float else "Obiufc") or not all(
-            isinstance(each, Number) for each in objects
+        kind = array.dtype.kind
+        if kind not in ("Obiuf" if dtype is float else "Obiufc") or (
+            kind == "O" and not all(isinstance(each, Number) for each in array.flat)
         ):
             raise TypeError  # numpy would read numbers out of text and dates
         array = array.astype(dtype, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
-        kind = "real" if dtype is float else "complex"
-        raise ValueError(f"{name} must be an array of {kind} numbers") from error
-    if not np.all(np.isfinite(array)):
+        wanted = "real" if dtype is float else "complex"
+        raise ValueError(f"{name} must be an array of {wanted} numbers") from error
+    if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite; it holds nan or inf")
     return array
 
@@ -57,7 +57,7 @@ def precision(*values: ArrayLike) -> float:
 def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Return ``value`` as a finite array of positive numbers."""
     array = finite(name, value)
-    if not np.all(array > 0):
+    if not (array > 0).all():
         raise ValueError(f"{name} must be > 0, got {array.min():g}")
     return array
 
@@ -65,7 +65,7 @@ def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
 def non_negative(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Return ``value`` as a finite array of numbers that are zero or more."""
     array = finite(name, value)
-    if not np.all(array >= 0):
+    if not (array >= 0).all():
         raise ValueError(f"{name} must be >= 0, got {array.min():g}")
     return array
 
@@ -110,9 +110,9 @@ def utf8(file: str | PathLike[str]) -> str:
 def count(name: str, value: ArrayLike, least: int = 1) -> NDArray[np.int64]:
     """Return ``value`` as an array of whole numbers, each ``least`` or more."""
     array = finite(name, value)
-    if not (np.all(array == np.round(array)) and np.all(array >= least)):
+    if not ((array == np.rint(array)) & (array >= least)).all():
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
-    if not np.all(array <= _MOST):
+    if not (array <= _MOST).all():
         raise ValueError(f"{name} must be <= 2**53, got {value!r}")
     return array.astype(np.int64)
 
@@ -153,8 +153,8 @@ def unit_vectors(
     Or to the rounding of the type in which they came, if that is coarser.
     """
     vectors = points(name, value, dimensions=dimensions)
-    length = np.linalg.norm(vectors, axis=-1)
-    if not np.all(np.abs(length - 1) <= max(_UNIT, 4 * precision(value))):
+    length = np.sqrt((vectors * vectors).sum(axis=-1))
+    if not (np.abs(length - 1) <= max(_UNIT, 4 * precision(value))).all():
         worst = length.ravel()[np.argmax(np.abs(length - 1))]
         raise ValueError(f"{name} must be unit vectors, got one of length {worst:.9g}")
     return vectors

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, geometry
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
+from cfisac._sight import root_sum
 from cfisac.geometry import Sight
 from cfisac.paths._core import Paths
 
@@ -198,7 +199,7 @@ def echo_seen(
     both, turned = geometry.both_ways(out, back, velocity)
     wrong = (out.rounding + back.rounding)[..., None, None]
     rate = carrier_frequency / speed_of_light
-    length = np.linalg.norm(velocity, axis=-1)
+    length = root_sum(velocity)
     drift = 2 * rate * length * (out.rounding / out.distance + back.rounding / back.distance)
     jacobian, rounding = _stack(
         (arrive, size_back),
@@ -251,7 +252,7 @@ def _aperture(name: str, aperture: ArrayLike | None, seen: Sight) -> Array:
 def _directions(seen: Sight, rows: Array) -> tuple[Array, Array]:
     """Derivatives (..., m, D) of an array's electrical angles ``R u`` by the place; rounding."""
     each = Sight(seen.distance[..., None], seen.unit[..., None, :], seen.rounding[..., None])
-    size = np.linalg.norm(rows, axis=-1) * 2 * (seen.rounding / seen.distance)[..., None]
+    size = root_sum(rows) * 2 * (seen.rounding / seen.distance)[..., None]
     return each.turning(rows), size[..., None]
 
 
