@@ -8,13 +8,17 @@ and the parameters are (Re alpha, Im alpha, phi), in this order. The steering ve
 norm, so ``|alpha|^2`` is the signal power after combining all antennas.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.arrays import UniformLinearArray, projection
+from cfisac.scenarios import _plausible
 
 Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 
 _BLOCK = 8192  # parameter sets worked on at a time, so that every temporary stays in the cache
 
@@ -37,7 +41,8 @@ def local_fim(
     array : UniformLinearArray
         The receiving array.
     n_pilots : (...) int
-        T >= 1 pilots with ``|s_t| = 1``.
+        T >= 1 pilots with ``|s_t| = 1``. One number for each scene; an array holds several scenes,
+        like the other arguments, as for a curve over T.
     noise_variance : (...) float
         sigma^2 > 0 per antenna and pilot. For other known pilots, whose energy counts, give
         ``sigma^2 T / sum |s_t|^2``.
@@ -46,6 +51,11 @@ def local_fim(
     -------
     (..., 3, 3)
         zhang (36), (78).
+
+    Warns
+    -----
+    ImplausibleWarning
+        If an angle is more than half a turn, as one in degrees would be.
 
     Raises
     ------
@@ -58,15 +68,14 @@ def local_fim(
     >>> fim.shape, np.diag(fim).round()
     ((3, 3), array([  320.,   320., 13272.]))
     """
-    gain, cosine, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
-    slope = array.kappa * cosine
+    gain, slope, per_part = _scene(gain, phi, array, n_pilots, noise_variance)
     coupling = slope * array.mean_index
     fim = np.zeros((*gain.shape, 3, 3))
     fim[..., 0, 0] = fim[..., 1, 1] = 1.0
     fim[..., 0, 2] = fim[..., 2, 0] = -coupling * gain.imag
     fim[..., 1, 2] = fim[..., 2, 1] = coupling * gain.real
     fim[..., 2, 2] = np.abs(gain) ** 2 * slope**2 * array.mean_square_index
-    return fim * (2 * n_pilots / noise_variance)[..., None, None]
+    return fim / per_part[..., None, None]
 
 
 def crlb(
@@ -99,19 +108,13 @@ def crlb(
     >>> np.degrees(np.sqrt(bound[:, 2, 2])).round(2)  # standard deviation of both angles
     array([0.91, 2.46])
     """
-    gain, cosine, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
-    shape = gain.shape
-    gains, cosines, pilots, noises = (
-        gain.reshape(-1),
-        cosine.reshape(-1),
-        n_pilots.reshape(-1),
-        noise_variance.reshape(-1),
-    )
-    bound = np.zeros((gains.size, 3, 3))
+    scene = _scene(gain, phi, array, n_pilots, noise_variance)
+    flat = [each.reshape(-1) for each in scene]
+    bound = np.zeros((flat[0].size, 3, 3))
     for start in range(0, len(bound), _BLOCK):
         part = slice(start, start + _BLOCK)
-        _fill_crlb(bound[part], gains[part], cosines[part], pilots[part], noises[part], array)
-    return bound.reshape(*shape, 3, 3)
+        _fill_crlb(bound[part], array, *(each[part] for each in flat))
+    return bound.reshape(*scene[0].shape, 3, 3)
 
 
 def angle_crlb(
@@ -142,9 +145,8 @@ def angle_crlb(
     >>> print(f"{np.degrees(np.sqrt(variance)):.2f} degrees")
     0.91 degrees
     """
-    gain, cosine, n_pilots, noise_variance = _scene(gain, phi, n_pilots, noise_variance)
-    slope = array.kappa * cosine
-    return _angle_bound(np.abs(gain) * slope, noise_variance / (2 * n_pilots), array)
+    gain, slope, per_part = _scene(gain, phi, array, n_pilots, noise_variance)
+    return _angle_bound(np.abs(gain) * slope, per_part, array)
 
 
 def _angle_bound(swing: Array, per_part: Array, array: UniformLinearArray) -> Array:
@@ -159,17 +161,11 @@ def _angle_bound(swing: Array, per_part: Array, array: UniformLinearArray) -> Ar
 
 
 def _fill_crlb(
-    bound: Array,
-    gain: NDArray[np.complex128],
-    cosine: Array,
-    n_pilots: Array,
-    noise_variance: Array,
-    array: UniformLinearArray,
+    bound: Array, array: UniformLinearArray, gain: ComplexArray, slope: Array, per_part: Array
 ) -> None:
     """Write the bounds of a block of parameter sets into ``bound`` of shape (n, 3, 3)."""
-    per_part = noise_variance / (2 * n_pilots)
     size = np.abs(gain)
-    swing = size * (array.kappa * cosine)
+    swing = size * slope
     known = (swing != 0) & (array.n_antennas > 1)
     phase = np.divide(gain, size, where=known, out=np.zeros_like(gain))
     # c^2 |alpha|^2 / xi and c |alpha| / xi of zhang (37), with what cancels cancelled.
@@ -185,20 +181,21 @@ def _fill_crlb(
 
 
 def _scene(
-    gain: ArrayLike, phi: ArrayLike, n_pilots: ArrayLike, noise_variance: ArrayLike
-) -> tuple[NDArray[np.complex128], Array, Array, Array]:
-    """Check the four arguments and broadcast them against each other; phi becomes its cosine."""
-    checked = (
-        _checks.finite("gain", gain, complex),
-        projection(phi),
-        _checks.count("n_pilots", n_pilots).astype(float),
-        _checks.positive("noise_variance", noise_variance),
-    )
+    gain: ArrayLike,
+    phi: ArrayLike,
+    array: UniformLinearArray,
+    n_pilots: ArrayLike,
+    noise_variance: ArrayLike,
+) -> tuple[NDArray[Any], ...]:
+    """Check the arguments; gain, ``kappa cos(phi)`` and ``sigma^2 / 2T``, of one shape."""
+    alpha, cosine = _checks.finite("gain", gain, complex), projection(phi)
+    _plausible.angle("phi", phi)
+    pilots = _checks.count("n_pilots", n_pilots)
+    noise = _checks.positive("noise_variance", noise_variance)
     try:
-        first, *rest = np.broadcast_arrays(*checked)
+        return np.broadcast_arrays(alpha, array.kappa * cosine, noise / (2 * pilots))
     except ValueError as error:
-        shapes = ", ".join(str(each.shape) for each in checked)
+        shapes = ", ".join(str(each.shape) for each in (alpha, cosine, pilots, noise))
         raise ValueError(
             f"gain, phi, n_pilots and noise_variance must broadcast, got shapes {shapes}"
         ) from error
-    return first, rest[0], rest[1], rest[2]

@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cfisac import _checks, propagation
 from cfisac.scenarios._common import Array
@@ -47,10 +48,11 @@ def _inside(module: str) -> bool:
     return module.partition(".")[0] == "cfisac" or module == "dataclasses"
 
 
-def angle(name: str, value: float, most: float = np.pi) -> None:
-    """Warn of an angle that is more than half a turn, or ``most``: radians are expected."""
-    if abs(value) > most * (1 + 1e-9):
-        warn(f"{name} of {_digit(value)} is more than {most:.3g}: radians expected")
+def angle(name: str, value: ArrayLike, most: float = np.pi) -> None:
+    """Warn of angles of more than half a turn, or ``most``: radians are expected."""
+    largest = np.max(np.abs(value), initial=0.0)
+    if largest > most * (1 + 1e-9):
+        warn(f"{name} of {_digit(largest)} is more than {most:.3g}: radians expected")
 
 
 def scene(checked: Any, nearest: tuple[float, float], elements: tuple[Array, ...]) -> None:

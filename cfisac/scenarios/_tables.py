@@ -170,7 +170,7 @@ def read_aps(file: str | Path) -> ApTable:
         raise ValueError("column tilt needs columns z and heading")
     for name, most in (("heading", 2 * np.pi), ("tilt", np.pi)):
         if name in columns:
-            _plausible.angle(name, float(np.max(np.abs(columns[name]))), most)
+            _plausible.angle(name, columns[name], most)
     names = columns.get("name", np.arange(len(texts)).astype(str))
     sends, hears = np.array(roles).T
     return ApTable(

@@ -1,5 +1,7 @@
 """zhang Theorem 2: SymPy identities, brute force, limits, Monte Carlo, bad input."""
 
+import warnings
+
 import numpy as np
 import oracle
 import pytest
@@ -11,6 +13,7 @@ from scipy import stats
 from cfisac import fisher
 from cfisac.arrays import UniformLinearArray
 from cfisac.limits import angle_gain
+from cfisac.scenarios import ImplausibleWarning
 
 QUICK = settings(deadline=None, max_examples=50)
 SCENES = st.integers(0, 2**32 - 1).map(lambda seed: Scene(np.random.default_rng(seed)))
@@ -618,6 +621,29 @@ def test_bad_input_is_named(function, changes, message):
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         function(**good | changes)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_angle_in_degrees_warns_once(function):
+    """One warning for all angles of a call; half a turn and no angle at all are silent."""
+    array, degrees = UniformLinearArray(4), [0.2, 20.0, -70.0]
+    with pytest.warns(ImplausibleWarning, match="^phi of 70 .*radians expected") as caught:
+        in_degrees = function(1.0, degrees, array, 4, 1.0)
+    assert [each.filename for each in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        in_radians = function(1.0, np.array([0.2, np.pi, -np.pi]), array, 4, 1.0)
+        function(1.0, [], array, 4, 1.0)
+    np.testing.assert_array_equal(in_degrees[0], in_radians[0])
+
+
+def test_pilots_of_several_scenes_give_a_curve():
+    pilots = np.array([1, 2, 4, 8])
+    for function in FUNCTIONS:
+        curve = function(0.3 - 1j, 0.2, UniformLinearArray(4), pilots, 0.5)
+        for value, n_pilots in zip(curve, pilots, strict=True):
+            alone = function(0.3 - 1j, 0.2, UniformLinearArray(4), n_pilots, 0.5)
+            np.testing.assert_array_equal(value, alone)
 
 
 @pytest.mark.parametrize("n", [0, -3, 2.5, np.nan])
