@@ -319,11 +319,7 @@ def _local_fims(
 def _over_aps(gain: ArrayLike, phi: ArrayLike) -> tuple[NDArray[np.complex128], Array]:
     """Check gain and angle, broadcast them, and refuse a network without access points."""
     gain, phi = _checks.finite("gain", gain, complex), _checks.finite("phi", phi)
-    try:
-        shape = np.broadcast_shapes(gain.shape, phi.shape)
-    except ValueError as error:
-        shapes = f"{gain.shape} and {phi.shape}"
-        raise ValueError(f"gain and phi must broadcast, got shapes {shapes}") from error
+    shape = _checks.must_broadcast(gain=gain.shape, phi=phi.shape)
     if not shape or shape[-1] == 0:
         raise ValueError("gain and phi must have shape (..., M) with M >= 1 access points")
     return np.broadcast_to(gain, shape), np.broadcast_to(phi, shape)

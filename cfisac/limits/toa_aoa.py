@@ -177,16 +177,20 @@ def position_efim(
     if not np.any(clock):
         return measured.information(-1)
     slopes, rounding = (np.broadcast_to(each, (*shape, 2, 2)) for each in measured.slopes())
-    weight = np.broadcast_to(measured.spread[..., 1, 1] / speed_of_light**2, shape)
-    unit, wrong = (
-        speed_of_light * measured.jacobian[..., 1, :],
-        np.asarray(measured.rounding)[..., 1, 0],
-    )
-    told = _about_the_mean(weight, unit, speed_of_light * wrong, speed_of_light**2 * clock)
-    by_delay, wrong_delay = zip(*(_slopes(shape[:-1], *each) for each in told), strict=True)
+    # What delays tell beside a clock: how their directions differ, and how all of them move it.
+    by_clock = np.sqrt(measured.spread[..., 1, 1, None]) / speed_of_light
+    total = np.sum(by_clock**2, axis=-2, keepdims=True)
+    share = np.divide(by_clock, total, where=total > 0, out=np.zeros(by_clock.shape))
+    mean = np.sum(share * slopes[..., 1, :], axis=-2, keepdims=True)
+    off = np.sum(share * rounding[..., 1, :], axis=-2, keepdims=True)
+    off = off + shape[-1] * np.finfo(float).eps
+    with np.errstate(divide="ignore"):  # no delay at all, or a known clock: 1 / 0 is inf
+        common = np.sqrt(1 / (1 / total + speed_of_light**2 * clock[..., None]))
     return fisher.information(
-        np.concatenate([slopes[..., 0, :], *by_delay], axis=-2),
-        np.concatenate([rounding[..., 0, :], *wrong_delay], axis=-2),
+        np.concatenate([slopes[..., 0, :], slopes[..., 1, :] - by_clock * mean, common * mean], -2),
+        np.concatenate(
+            [rounding[..., 0, :], rounding[..., 1, :] + by_clock * off, common * off], -2
+        ),
     )
 
 
@@ -321,29 +325,6 @@ def _look(position: ArrayLike, aps: ArrayLike) -> Sight:
     _checks.must_broadcast(position=(*user.shape[:-1], 1), aps=places.shape[:-1])
     here = np.asarray(position)[..., None, :]  # in the type in which it came
     return geometry.sight(here, aps, names=("position", "one of aps"))
-
-
-def _about_the_mean(
-    weight: Array, unit: Array, wrong: Array, clock: Array
-) -> list[tuple[Array, Array, Array]]:
-    """What delays tell beside a clock: how directions differ, and how all of them move it."""
-    total = np.sum(weight, axis=-1, keepdims=True)
-    share = np.divide(weight, total, where=total > 0, out=np.zeros(weight.shape))
-    mean = np.sum(share[..., None] * unit, axis=-2, keepdims=True)
-    off = np.sum(share * wrong, axis=-1, keepdims=True) + unit.shape[-2] * np.finfo(float).eps
-    with np.errstate(divide="ignore"):  # no delay at all, or a known clock: 1 / 0 is inf
-        common = 1 / (1 / total + clock)
-    return [(weight, unit - mean, wrong + off), (common, mean, off)]
-
-
-def _slopes(
-    leading: tuple[int, ...], weight: Array, direction: Array, wrong: Array
-) -> tuple[Array, Array]:
-    """Slopes of measurements along directions, and their rounding, with all leading axes."""
-    root = np.sqrt(weight)[..., None]
-    slopes = root * direction
-    shape = (*leading, *slopes.shape[-2:])
-    return np.broadcast_to(slopes, shape), np.broadcast_to(root * wrong[..., None], shape)
 
 
 def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
