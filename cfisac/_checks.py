@@ -160,6 +160,14 @@ def unit_vectors(
     return vectors
 
 
+def one_of(name: str, value: Any, *allowed: str) -> str:
+    """Return ``value``, which is one of some words."""
+    if not isinstance(value, str) or value not in allowed:
+        *first, last = map(repr, allowed)
+        raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
+    return value
+
+
 def must_broadcast(**leading: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of the leading axes together; refuse those that do not fit each other."""
     try:

@@ -54,3 +54,10 @@ def test_an_old_property_warns():
 
     with pytest.warns(DeprecationWarning, match="snr is now called"):
         assert Scene().snr == 3
+
+
+def test_one_of_names_the_words_that_are_allowed():
+    assert _checks.one_of("bound", "exact", "exact", "approximate") == "exact"
+    for bad in ("Exact", None, 1, ["exact"], {"exact"}):
+        with pytest.raises(ValueError, match=r"^bound must be 'exact', 'other' or 'joint', got "):
+            _checks.one_of("bound", bad, "exact", "other", "joint")

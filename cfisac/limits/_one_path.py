@@ -121,12 +121,9 @@ def path_fim(
         moved = np.ceil(np.round(delay * waveform.bandwidth, 9)) / waveform.n_subcarriers
         r01 = r01 + 2j * np.pi * energy * gap * moved
     r11 = np.conj(r10) * r01 / energy
-    r20, r02 = (
-        energy * variance + np.abs(mean) ** 2 / energy
-        for mean, variance in zip(
-            (r10, r01), np.diagonal(waveform.delay_doppler_covariance()), strict=True
-        )
-    )
+    v_tau, v_nu = np.diagonal(waveform.delay_doppler_covariance())
+    r20 = energy * v_tau + np.abs(r10) ** 2 / energy
+    r02 = energy * v_nu + np.abs(r01) ** 2 / energy
     rows = [[energy, r10, r01], [np.conj(r10), r20, r11], [np.conj(r01), np.conj(r11), r02]]
     signal = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
     # Inner products of the path and its derivatives by omega_r, omega_t, tau and nu.

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfisac import _rounding
+from cfisac._rounding import adjoint
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -139,17 +140,29 @@ def progression(values: Array, step: float, size: Any) -> Factor:
         k = step * (np.arange(np.max(n)) - (n - 1) / 2)
         share = np.where(np.abs(k) < abs(step) * n / 2, 1 / np.sqrt(n), 0.0)
         own = values[items][..., None]
-        signal = share * np.exp(1j * own * k)
-        middle, half = ((own[:, some] + sign * own[:, others]) / 2 for sign in (1, -1))
-        apart = 2j * share * np.sin(half * k) * np.exp(1j * middle * k)
-        turned = 1j * k
-        plain = [signal, turned * signal]
-        close = [signal[:, others], turned * signal[:, others], apart, turned * apart]
-        scale = np.ones((len(items), len(some)))
-        return np.concatenate(plain, axis=1), np.concatenate(close, axis=1), scale
+        signal, apart = share * np.exp(1j * own * k), share * turned_apart(own, k, some, others)
+        return near_rows(signal, apart, k, others)
 
     rounding = 4 * _EPS * (1 + np.abs(step * values) * number / 2)
     return Factor(table, rounding, near)
+
+
+def turned_apart(own: Array, k: NDArray[Any], some: Index, others: Index) -> ComplexArray:
+    """``exp(j a k) - exp(j b k)`` for some of the values ``own`` (n, U, 1) and the others."""
+    middle, half = ((own[:, some] + sign * own[:, others]) / 2 for sign in (1, -1))
+    return 2j * np.sin(half * k) * np.exp(1j * middle * k)
+
+
+def near_rows(
+    signal: ComplexArray, apart: ComplexArray, k: NDArray[Any], others: Index
+) -> tuple[ComplexArray, ComplexArray, Array]:
+    """What ``near`` of a :class:`Factor` returns, of signals whose derivatives are j k times them.
+
+    ``apart`` (n, m, ...) are the differences from the others, whose scale is one.
+    """
+    slope, scale = 1j * k * signal, np.ones(apart.shape[:2])
+    close = [signal[:, others], slope[:, others], apart, 1j * k * apart]
+    return np.concatenate([signal, slope], axis=1), np.concatenate(close, axis=1), scale
 
 
 def repeated(factor: Factor, which: Index) -> Factor:
@@ -202,7 +215,7 @@ def plain_moments(tables: Sequence[NDArray[Any]], slopes: Sequence[Sequence[int]
                 ]
                 block += pair[0] * pair[1]
             if i != j:
-                moments[:, parts[j], parts[i]] = np.conj(np.swapaxes(block, -1, -2))
+                moments[:, parts[j], parts[i]] = adjoint(block)
     return moments
 
 
@@ -296,7 +309,7 @@ def left_without_gains(
             beside = np.conj(plain) @ turned
             table = np.empty((len(items), *(known + close.shape[1],) * 2), complex)
             table[:, :known, :known], table[:, :known, known:] = factor.table[items], beside
-            table[:, known:, :known] = np.conj(np.swapaxes(beside, -1, -2))
+            table[:, known:, :known] = adjoint(beside)
             table[:, known:, known:] = np.conj(close) @ turned
             tables.append(table if np.iscomplexobj(whole) else table.real)
             scale[:, near] *= fitted
@@ -311,7 +324,7 @@ def left_without_gains(
             forth[:, pattern[u], u] -= scale[:, u]
         part, terms, dependent[items] = _left(moments, blur, forth)
         back = np.einsum("xuv,ij->xuivj", back, np.eye(k)).reshape(len(items), n * k, n * k)
-        left[items] = np.conj(np.swapaxes(back, -1, -2)) @ part @ back
+        left[items] = adjoint(back) @ part @ back
         size[items] = np.sum(np.abs(back) * np.sqrt(terms)[:, :, None], axis=-2) ** 2
     blind = np.repeat(dependent, k, axis=-1)
     left[blind[:, :, None] | blind[:, None, :]] = 0.0
@@ -335,8 +348,8 @@ def _left(
     values, vectors = np.linalg.eigh(gram)
     void = values <= 32 * n * _EPS
     inverse = np.where(void, 0.0, 1 / np.where(void, 1.0, values))
-    fit = vectors @ (inverse[..., None] * (np.conj(np.swapaxes(vectors, -1, -2)) @ cross))
-    left = moments[:, n:, n:] - np.conj(np.swapaxes(cross, -1, -2)) @ fit
+    fit = vectors @ (inverse[..., None] * (adjoint(vectors) @ cross))
+    left = moments[:, n:, n:] - adjoint(cross) @ fit
     dependent = np.zeros(lost.shape, bool)
     some = np.flatnonzero(np.any(void | lost, axis=-1))
     if len(some):

@@ -26,28 +26,23 @@ def is_printed(scene: MultistaticScene) -> bool:
     return scene.dimension == 2 and scene.transmit_arrays is None and scene.receive_arrays is None
 
 
-def is_outside(scene: MultistaticScene, points: Array) -> NDArray[np.bool_]:
-    """Points (n, D) that stand on an access point, or beyond the waveform's longest delay."""
-    far, back = (
+def are_outside(scene: MultistaticScene, points: Array, refuse: bool) -> NDArray[np.bool_]:
+    """Points (n, D) that stand on an access point, or beyond the waveform's longest delay.
+
+    If there are any and these are to be refused, the error says why.
+    """
+    out, back = (
         np.linalg.norm(points - places[:, None], axis=-1)
         for places in (scene.transmitters, scene.receivers)
     )
-    way = (far.max(axis=0) + back.max(axis=0)) / SPEED_OF_LIGHT
-    late = way > scene.waveform.longest_delay * LATE
-    gone: NDArray[np.bool_] = late | (far.min(axis=0) == 0) | (back.min(axis=0) == 0)
+    on_end = np.minimum(out.min(axis=0), back.min(axis=0)) == 0
+    delay = (out.max(axis=0) + back.max(axis=0)) / SPEED_OF_LIGHT
+    if refuse and np.any(on_end):
+        raise ValueError("points must not coincide with an access point")
+    if refuse:
+        waveforms.refuse_late(scene.waveform, "points", delay)
+    gone: NDArray[np.bool_] = on_end | (delay > scene.waveform.longest_delay * LATE)
     return gone
-
-
-def refuse_outside(scene: MultistaticScene, points: Array) -> None:
-    """Say of points (n, D), some of which have no bound, why."""
-    for places in (scene.transmitters, scene.receivers):
-        if np.any(np.all(points == places[:, None], axis=-1)):
-            raise ValueError("points must not coincide with an access point")
-    far, back = (
-        np.linalg.norm(points - places[:, None], axis=-1).max(axis=0)
-        for places in (scene.transmitters, scene.receivers)
-    )
-    waveforms.refuse_late(scene.waveform, "points", (far + back) / SPEED_OF_LIGHT)
 
 
 def beam_covariance(scene: MultistaticScene, power: Array) -> ComplexArray:
@@ -123,17 +118,6 @@ def parameters(scene: MultistaticScene) -> tuple[Array, Array]:
 
 def mean_rcs(scene: MultistaticScene) -> Array:
     return np.broadcast_to(np.asarray(scene.mean_rcs, dtype=float), len(scene.targets))
-
-
-def radar_gain(scene: MultistaticScene, points: Array) -> Array:
-    """Radar equation of every path by way of points (n, 2), (P, R, n)."""
-    return propagation.radar_gain(
-        np.linalg.norm(points - scene.transmitters[:, None, None], axis=-1),
-        np.linalg.norm(points - scene.receivers[:, None], axis=-1),
-        SPEED_OF_LIGHT / scene.carrier_frequency,
-        scene.transmit_gains[:, None, None],
-        scene.receive_gains[:, None],
-    )
 
 
 def power_gains(scene: MultistaticScene, gains: ArrayLike | None) -> Array:

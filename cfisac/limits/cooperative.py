@@ -140,13 +140,13 @@ def paths(
     >>> each.shape  # of every access point
     (3, 4, 4)
     """
-    n_antennas, spacing = _arrays(n_antennas, spacing)
+    n_antennas = _checks.count("n_antennas", n_antennas)
+    spacing = _checks.one("spacing", spacing, _checks.positive)
     snr = _checks.non_negative("sample_snr", sample_snr)
     if not isinstance(waveform, OFDM | OTFS):
         raise ValueError(f"waveform must be OFDM or OTFS, got {waveform!r}")
-    here, speed, there, along, carrier = _places(
-        "position", position, "velocity", velocity, aps, carrier_frequency, axes
-    )
+    here, speed, there, along = _places(position, velocity, aps, axes)
+    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     seen = geometry.sight(here, there, speed, along, names=("position", "aps"))
     _checks.must_broadcast(
         aps=seen.distance.shape, n_antennas=n_antennas.shape, sample_snr=snr.shape
@@ -246,15 +246,15 @@ def joint_efim(
     """
     if not isinstance(waveform, OFDM):
         raise ValueError("waveform must be OFDM, whose echoes are products of three factors")
-    n_antennas, spacing = _arrays(n_antennas, spacing)
+    n_antennas = _checks.count("n_antennas", n_antennas)
+    spacing = _checks.one("spacing", spacing, _checks.positive)
     amplitudes = _checks.finite("amplitudes", amplitudes, complex)
     if np.any(np.abs(amplitudes) > _LOUDEST):
         raise ValueError(f"amplitudes must be below {_LOUDEST:g}, or their squares overflow")
     if amplitudes.ndim < 2:
         raise ValueError(f"amplitudes must have shape (..., U, L), got {amplitudes.shape}")
-    here, speed, there, along, carrier = _places(
-        "positions", positions, "velocities", velocities, aps, carrier_frequency, axes, True
-    )
+    here, speed, there, along = _places(positions, velocities, aps, axes, several=True)
+    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
     sights, jacobian = geometry.monostatic(here, speed, there, carrier, along)
     heard = np.swapaxes(amplitudes, -1, -2)
     shape = _checks.must_broadcast(
@@ -334,39 +334,23 @@ def _root_sum(efim: ArrayLike, part: slice) -> Array:
     return bound[..., 0] if bound.shape[-1] == 1 else bound
 
 
-def _arrays(n_antennas: ArrayLike, spacing: float) -> tuple[NDArray[np.int64], float]:
-    """Check the arrays; their numbers of antennas and their spacing."""
-    return (
-        _checks.count("n_antennas", n_antennas),
-        _checks.one("spacing", spacing, _checks.positive),
-    )
-
-
 def _places(
-    position_name: str,
-    position: ArrayLike,
-    velocity_name: str,
-    velocity: ArrayLike,
-    aps: ArrayLike,
-    carrier_frequency: float,
-    axes: ArrayLike,
-    several: bool = False,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], float]:
-    """Check position, velocity, APs, axes and carrier, and give them the axes (..., L, U, 2).
+    position: ArrayLike, velocity: ArrayLike, aps: ArrayLike, axes: ArrayLike, several: bool = False
+) -> tuple[NDArray[Any], ...]:
+    """Check position, velocity, APs and array axes, and give them the axes (..., L, U, 2).
 
     Without the last but one for one target; in the types in which they came, which tell their
     rounding.
     """
-    if _checks.points(position_name, position, 1 + several).shape[-2 if several else -1] == 0:
-        raise ValueError(f"{position_name} must hold one target or more")
-    _checks.points(velocity_name, velocity, 1 + several)
-    _checks.must_broadcast(**{position_name: np.shape(position), velocity_name: np.shape(velocity)})
+    names = ("positions", "velocities") if several else ("position", "velocity")
+    for name, value in zip(names, (position, velocity), strict=True):
+        if 0 in _checks.points(name, value, 1 + several).shape[-2 if several else -1 :]:
+            raise ValueError(f"{name} must hold one target or more")
+    _checks.must_broadcast(**{names[0]: np.shape(position), names[1]: np.shape(velocity)})
     _checks.points("aps", aps, 2)
     _checks.unit_vectors("axes", axes)
-    carrier = _checks.one("carrier_frequency", carrier_frequency, _checks.positive)
-    new = (..., None, slice(None), slice(None)) if several else (..., None, slice(None))
-    here, speed = np.asarray(position)[new], np.asarray(velocity)[new]
+    here, speed = (np.expand_dims(each, -2 - several) for each in (position, velocity))
     there, along = np.asarray(aps), np.asarray(axes)
     if several:  # (..., 1, U, 2) against (..., L, 1, 2)
         there, along = there[..., None, :], along[..., None, :]
-    return here, speed, there, along, carrier
+    return here, speed, there, along

@@ -249,8 +249,7 @@ def _transmit(omega: Array, beams: ComplexArray) -> tuple[_overlap.Factor, NDArr
     def near(
         p: Index, some: Index, others: Index
     ) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
-        middle, half = ((omega[p][:, some] + s * omega[p][:, others]) / 2 for s in (1, -1))
-        apart = 2j * np.sin(half[..., None] * index) * np.exp(1j * middle[..., None] * index)
+        apart = _overlap.turned_apart(omega[p][..., None], index, some, others)
         moved, second = sent(apart / np.sqrt(n_antennas), p), signal[p][:, others]
         # The scale that fits best, less one: whatever the beams, a scale is hidden by the gain.
         energy = np.sum(np.abs(second) ** 2, axis=-1)
@@ -301,18 +300,12 @@ def _within_symbol(waveform: OTFS, delay: Array, doppler: Array) -> _overlap.Fac
         classes = np.unique(sent_with)[:, None]  # one after the other: they do not correlate
         where = sent_with[..., None, :] == classes
         signal = share * np.exp(1j * own * k)[..., None, :] * where
-        middle, half = ((own[:, some] + s * own[:, others]) / 2 for s in (1, -1))
-        apart = 2j * share * (np.sin(half * k) * np.exp(1j * middle * k))[..., None, :]
+        apart = share * _overlap.turned_apart(own, k, some, others)[..., None, :]
         alike = where[:, some] & where[:, others]
         apart = np.where(alike, apart, signal[:, some] - signal[:, others])
-        plain, turned = [signal, 1j * k * signal], 1j * k * signal[:, others]
-        close = [signal[:, others], turned, apart, 1j * k * apart]
+        plain, close, scale = _overlap.near_rows(signal, apart, k, others)
         size = len(items), -1, m * len(classes)
-        return (
-            np.concatenate(plain, axis=1).reshape(size),
-            np.concatenate(close, axis=1).reshape(size),
-            np.ones((len(items), len(some))),
-        )
+        return plain.reshape(size), close.reshape(size), scale
 
     rounding = 4 * np.finfo(float).eps * (1 + np.abs(step * doppler) * m / 2)
     return _overlap.Factor(table, rounding, near)

@@ -30,11 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, fisher, propagation
 from cfisac.limits import _map, _scene, coupled
-from cfisac.limits._one_path import (
-    beam_gains,
-    path_efim,
-    path_fim,
-)
+from cfisac.limits._one_path import beam_gains, path_efim, path_fim
 from cfisac.paths import Paths
 from cfisac.scenarios import MultistaticScene
 from cfisac.scenarios._beams import beam_power
@@ -78,7 +74,7 @@ def rms_gains(scene: MultistaticScene) -> ComplexArray:
     >>> gains.shape, len(scene.transmitters), len(scene.receivers)
     ((6, 4, 2), 6, 4)
     """
-    return np.sqrt(_scene.radar_gain(scene, scene.targets) * _scene.mean_rcs(scene)).astype(complex)
+    return np.sqrt(scene.mean_power_gains).astype(complex)
 
 
 def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArray:
@@ -96,8 +92,7 @@ def draw_gains(scene: MultistaticScene, rng: np.random.Generator) -> ComplexArra
     >>> print(f"{np.mean(np.abs(draws) ** 2) / np.mean(np.abs(rms_gains(scene)) ** 2):.1f}")
     1.0
     """
-    xi = _scene.radar_gain(scene, scene.targets)
-    return np.sqrt(xi) * propagation.swerling_one(rng, _scene.mean_rcs(scene), xi.shape)
+    return propagation.swerling_one(rng, scene.mean_power_gains)
 
 
 def position_efim(
@@ -177,8 +172,7 @@ def paths(
     ((6, 4, 2), (2, 4, 4))
     """
     power = beam_power(scene, power)
-    if bound not in ("exact", "approximate"):
-        raise ValueError(f"bound must be 'exact' or 'approximate', got {bound!r}")
+    _checks.one_of("bound", bound, "exact", "approximate")
     own = power[:, : len(scene.targets)] if bound == "approximate" else None
     squares = _scene.power_gains(scene, gains)
     return _scene.by_way_of(scene, power, own, scene.targets, scene.velocities, squares)
@@ -258,8 +252,7 @@ def position_error_bound(
     >>> position_error_bound(scene, equal_power(scene)).round(3)  # m
     array([0.164, 0.196])
     """
-    if bound not in ("exact", "approximate", "joint"):
-        raise ValueError(f"bound must be 'exact', 'approximate' or 'joint', got {bound!r}")
+    _checks.one_of("bound", bound, "exact", "approximate", "joint")
     if bound != "joint":
         return fisher.position_error_bound(position_efim(scene, power, bound, gains))
     if gains is None:
@@ -351,31 +344,24 @@ def position_map(
     whole = isinstance(target, int | np.integer) and not isinstance(target, bool)
     if not whole or target not in range(len(scene.targets)):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
-    for name, value, allowed in (
-        ("bound", bound, ("exact", "approximate")),
-        ("backend", backend, ("numpy", "fast", "jax")),
-        ("outside", outside, ("raise", "nan")),
-    ):
-        if value not in allowed:
-            *first, last = map(repr, allowed)
-            raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
+    _checks.one_of("bound", bound, "exact", "approximate")
+    _checks.one_of("backend", backend, "numpy", "fast", "jax")
+    refuse = _checks.one_of("outside", outside, "raise", "nan") == "raise"
     dimension = scene.dimension
     flat = points.reshape(-1, dimension)
     efim, weak = np.empty((len(flat), dimension, dimension)), np.ones(len(flat), dtype=bool)
     if _scene.is_printed(scene):
         kind = bound, target, following
         for block, sums, gone, left in _scene.map_blocks(scene, power, flat, kind, backend):
-            if np.any(gone) and outside == "raise":
-                _scene.refuse_outside(scene, flat[block])
+            if refuse and np.any(gone):
+                _scene.are_outside(scene, flat[block], refuse)
             np.multiply(sums, _scene.snr_of_pair(scene) * _scene.mean_rcs(scene)[target],
                         out=efim[block])  # fmt: skip
             efim[block][gone], weak[block] = np.nan, left
     elif backend != "numpy":
         raise ValueError(f"backend must be 'numpy' for such a scene, got {backend!r}")
     else:
-        gone = _scene.is_outside(scene, flat)
-        if np.any(gone) and outside == "raise":
-            _scene.refuse_outside(scene, flat)
+        gone = _scene.are_outside(scene, flat, refuse)
         efim[gone], weak = np.nan, ~gone
     where = np.flatnonzero(weak)
     step = max(1, _WEAK // (len(scene.transmitters) * len(scene.receivers)))

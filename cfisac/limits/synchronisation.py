@@ -16,8 +16,9 @@ overlapping paths of a multipath channel follow.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, fisher, geometry
+from cfisac import _checks, geometry
 from cfisac._constants import SPEED_OF_LIGHT as speed_of_light
+from cfisac._rounding import a_square, refuse_negative
 
 Array = NDArray[np.float64]
 
@@ -82,12 +83,9 @@ def parallel_sum(first: ArrayLike, second: ArrayLike) -> Array:
     >>> np.diag(parallel_sum(np.diag([4.0, 1.0]), np.diag([4.0, 3.0]))).round(3)
     array([2.  , 0.75])
     """
-    pair = [_checks.finite(name, value) for name, value in (("first", first), ("second", second))]
-    for name, each in zip(("first", "second"), pair, strict=True):
-        try:
-            fisher.position_error_bound(each)
-        except ValueError as error:
-            raise ValueError(str(error).replace("efim", name)) from error
+    pair = [a_square("first", first), a_square("second", second)]
+    for name, value, each in zip(("first", "second"), (first, second), pair, strict=True):
+        refuse_negative(name, np.linalg.eigvalsh(each), _checks.precision(value))
     _checks.must_broadcast(first=pair[0].shape[:-2], second=pair[1].shape[:-2])
     if pair[0].shape[-1] != pair[1].shape[-1]:
         raise ValueError(
@@ -142,6 +140,7 @@ def delay_information(
 
     Examples
     --------
+    >>> from cfisac import fisher
     >>> target, sends, hear = [30.0, 40.0], [[0.0, 0.0], [80.0, 60.0]], [[80.0, 0.0], [0.0, 60.0]]
     >>> for std in (0.0, 1e-9):  # s
     ...     efim = delay_information(target, sends, hear, np.full((2, 2), 1e18), std)

@@ -70,13 +70,6 @@ def noise(scene: Any, noise_figure_db: float | None) -> float:
     return float(propagation.noise_power(scene.noise_bandwidth, figure))
 
 
-def reference(value: Any) -> str:
-    """Return ``gain_reference``, which is one of two words."""
-    if value not in ("element", "array"):
-        raise ValueError(f"gain_reference must be 'element' or 'array', got {value!r}")
-    return str(value)
-
-
 def keep(scene: Any, name: str, value: Any) -> None:
     """Set a field of a frozen scene; nobody can write to its arrays."""
     for each in value if isinstance(value, tuple) else (value,):

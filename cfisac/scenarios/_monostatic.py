@@ -20,7 +20,6 @@ from cfisac.scenarios._common import (
     need,
     noise,
     places,
-    reference,
     refuse_other_waveforms,
 )
 from cfisac.scenarios._operations import Scene
@@ -127,7 +126,11 @@ class MonostaticScene(Scene):
         ):  # fmt: skip
             keep(self, name, _checks.one(name, getattr(self, name), _checks.positive))
         keep(self, "noise_variance", noise(self, noise_figure_db))
-        keep(self, "gain_reference", reference(self.gain_reference))
+        keep(
+            self,
+            "gain_reference",
+            _checks.one_of("gain_reference", self.gain_reference, "element", "array"),
+        )
         keep(self, "mean_rcs", cross_section(self.mean_rcs, len(self.targets)))
         self._keep_arrays(facing)
         if np.any(distances(self.aps, self.targets) == 0):

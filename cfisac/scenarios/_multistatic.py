@@ -21,7 +21,6 @@ from cfisac.scenarios._common import (
     need,
     noise,
     places,
-    reference,
     refuse_other_waveforms,
 )
 from cfisac.scenarios._operations import Scene, sites
@@ -166,7 +165,11 @@ class MultistaticScene(Scene):
         for name in ("carrier_frequency", "transmit_gain", "receive_gain", "spacing"):
             keep(self, name, _checks.one(name, getattr(self, name), _checks.positive))
         keep(self, "mean_rcs", cross_section(self.mean_rcs, len(self.targets)))
-        keep(self, "gain_reference", reference(self.gain_reference))
+        keep(
+            self,
+            "gain_reference",
+            _checks.one_of("gain_reference", self.gain_reference, "element", "array"),
+        )
         if not isinstance(self.full_duplex, bool | np.bool_):
             raise ValueError(f"full_duplex must be True or False, got {self.full_duplex!r}")
         refuse_other_waveforms(self.waveform)

@@ -50,7 +50,7 @@ def _inside(module: str) -> bool:
 
 def angle(name: str, value: ArrayLike, most: float = np.pi) -> None:
     """Warn of angles of more than half a turn, or ``most``: radians are expected."""
-    largest = np.max(np.abs(value), initial=0.0)
+    largest = np.abs(value).max(initial=0.0)
     if largest > most * (1 + 1e-9):
         warn(f"{name} of {_digit(largest)} is more than {most:.3g}: radians expected")
 
