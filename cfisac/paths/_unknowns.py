@@ -133,8 +133,7 @@ def clock(
     0.45 m
     3.68 m
     """
-    ends = _Ends("clock", receiver, transmitter)
-    return ends.unknown(paths, std, pool, ("receiver clock", "transmitter clock"), "clock", -1.0)
+    return _of_ends("clock", paths, std, receiver, transmitter, pool, sign=-1.0)
 
 
 def oscillator(
@@ -159,9 +158,7 @@ def oscillator(
     0.009 m
     0.170 m
     """
-    ends = _Ends("oscillator", receiver, transmitter)
-    names = ("receiver oscillator", "transmitter oscillator")
-    return ends.unknown(paths, std, pool, names)
+    return _of_ends("oscillator", paths, std, receiver, transmitter, pool)
 
 
 def orientation(
@@ -186,9 +183,7 @@ def orientation(
     >>> print(f"{position_error_bound(information(paths, own)):.2f} m")
     0.59 m
     """
-    ends = _Ends("orientation", receiver, transmitter)
-    names = ("receiver orientation", "transmitter orientation")
-    return ends.unknown(paths, std, pool, names, "orientation")
+    return _of_ends("orientation", paths, std, receiver, transmitter, pool)
 
 
 def displacement(
@@ -212,8 +207,7 @@ def displacement(
     >>> print(f"{position_error_bound(information(paths, own)):.2f} m")
     0.45 m
     """
-    ends = _Ends("displacement", receiver, transmitter)
-    return ends.unknown(paths, std, pool, ("receiver", "transmitter"), "anchor")
+    return _of_ends("displacement", paths, std, receiver, transmitter, pool)
 
 
 def phase(
@@ -250,8 +244,7 @@ def phase(
             f"std of a phase must be below {WIDEST_PHASE:.2f} rad (a phase that may be anything) "
             f"or inf, got {given[np.isfinite(given)].max():g}"
         )
-    ends = _Ends("phase", receiver, transmitter)
-    return ends.unknown(paths, given, pool, ("receiver phase", "transmitter phase"), "phase", -1.0)
+    return _of_ends("phase", paths, given, receiver, transmitter, pool, sign=-1.0)
 
 
 def information(paths: Paths, *unknown: Unknown, prior: ArrayLike | None = None) -> Array:
@@ -313,37 +306,31 @@ def information(paths: Paths, *unknown: Unknown, prior: ArrayLike | None = None)
     return total + (known + known.T) / 2
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """Which owner a path ends and begins at."""
-
-    what: str
-    receiver: ArrayLike | None
-    transmitter: ArrayLike | None
-
-    def unknown(
-        self, paths: Paths, std: ArrayLike, pool: str, names: tuple[str, str],
-        one_way: str = "", sign: float = 1.0,
-    ) -> Unknown:  # fmt: skip
-        """Columns of both ends; a one-way path has one, with a sign if its owner sends."""
-        ends = {"receiver": self.receiver, "transmitter": self.transmitter}
-        given = {name: _owners(name, each) for name, each in ends.items() if each is not None}
-        if not given:
-            raise ValueError("receiver or transmitter must say whose unknowns these are")
-        terms: list[tuple[IntArray, Any]] = []
-        for name, signed, end in zip(names, (1.0, sign), ends, strict=True):
-            if end in given:
-                found = [paths.columns[name]] if name in paths.columns else []
-                found += [signed * paths.columns[one_way]] if one_way in paths.columns else []
-                if not found:
-                    raise ValueError(f"paths must have a column {name!r} for the {self.what}")
-                terms.append((given[end], sum(found[1:], found[0])))
-        deviation = _deviations("std", std)
-        m, most = terms[0][1].shape[-1], max(1 + int(each.max(initial=0)) for each, _ in terms)
-        if deviation.ndim < 2:
-            length = deviation.shape or (most,)
-            deviation = np.broadcast_to(deviation[..., None], (*length, m))
-        return Unknown(pool, deviation, terms)
+def _of_ends(
+    what: str, paths: Paths, std: ArrayLike, receiver: ArrayLike | None,
+    transmitter: ArrayLike | None, pool: str, sign: float = 1.0,
+) -> Unknown:  # fmt: skip
+    """Columns of both ends; a one-way path has one, with a sign if its owner sends."""
+    one_way, suffix = ("anchor", "") if what == "displacement" else (what, f" {what}")
+    given = {"receiver": (receiver, 1.0), "transmitter": (transmitter, sign)}
+    terms: list[tuple[IntArray, Any]] = []
+    for end, (owner, signed) in given.items():
+        if owner is None:
+            continue
+        index, name = _owners(end, owner), f"{end}{suffix}"
+        found = [paths.columns[name]] if name in paths.columns else []
+        found += [signed * paths.columns[one_way]] if one_way in paths.columns else []
+        if not found:
+            raise ValueError(f"paths must have a column {name!r} for the {what}")
+        terms.append((index, sum(found[1:], found[0])))
+    if not terms:
+        raise ValueError("receiver or transmitter must say whose unknowns these are")
+    deviation = _deviations("std", std)
+    m, most = terms[0][1].shape[-1], max(1 + int(each.max(initial=0)) for each, _ in terms)
+    if deviation.ndim < 2:
+        length = deviation.shape or (most,)
+        deviation = np.broadcast_to(deviation[..., None], (*length, m))
+    return Unknown(pool, deviation, terms)
 
 
 def _deviations(name: str, std: ArrayLike) -> Array:
