@@ -50,12 +50,20 @@ def refuse_other_waveforms(waveform: Any) -> None:
         raise ValueError(f"waveform must be an OTFS or an OFDM, got {waveform!r}")
 
 
-def cross_section(mean_rcs: ArrayLike, n_targets: int) -> float | Array:
-    """One radar cross section, or one for each target."""
-    rcs = _checks.non_negative("mean_rcs", mean_rcs)
-    if rcs.shape not in ((), (n_targets,)):
+def keep_what_all_have(scene: Any, noise_figure_db: float | None, *positive: str) -> None:
+    """Check and keep the fields that all scenes have, and further numbers; targets are kept."""
+    number, dimension = scene.targets.shape
+    refuse_other_waveforms(scene.waveform)
+    still = np.zeros(scene.targets.shape) if scene.velocities is None else scene.velocities
+    keep(scene, "velocities", places("velocities", still, number, dimension))
+    for name in ("carrier_frequency", "spacing", "transmit_gain", "receive_gain", *positive):
+        keep(scene, name, _checks.one(name, getattr(scene, name), _checks.positive))
+    keep(scene, "noise_variance", noise(scene, noise_figure_db))
+    _checks.one_of("gain_reference", scene.gain_reference, "element", "array")
+    rcs = _checks.non_negative("mean_rcs", scene.mean_rcs)
+    if rcs.shape not in ((), (number,)):
         raise ValueError(f"mean_rcs must be one number or one per target, got {rcs.shape}")
-    return rcs.copy() if rcs.ndim else float(rcs)
+    keep(scene, "mean_rcs", rcs.copy() if rcs.ndim else float(rcs))
 
 
 def noise(scene: Any, noise_figure_db: float | None) -> float:

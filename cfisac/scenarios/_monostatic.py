@@ -14,13 +14,11 @@ from cfisac.scenarios._common import (
     NEEDED,
     Array,
     Waveform,
-    cross_section,
     distances,
     keep,
+    keep_what_all_have,
     need,
-    noise,
     places,
-    refuse_other_waveforms,
 )
 from cfisac.scenarios._operations import Scene
 
@@ -116,22 +114,9 @@ class MonostaticScene(Scene):
     def __post_init__(self, facing: ArrayLike | None, noise_figure_db: float | None) -> None:
         """Refuse a scene that cannot be; keep copies that cannot change."""
         need(self, "targets", "waveform", "carrier_frequency", "transmit_power")
-        refuse_other_waveforms(self.waveform)
         keep(self, "aps", places("aps", self.aps))
         keep(self, "targets", places("targets", self.targets, None, self.dimension, "aps"))
-        still = np.zeros(self.targets.shape) if self.velocities is None else self.velocities
-        keep(self, "velocities", places("velocities", still, len(self.targets), self.dimension))
-        for name in (
-            "carrier_frequency", "transmit_power", "spacing", "transmit_gain", "receive_gain",
-        ):  # fmt: skip
-            keep(self, name, _checks.one(name, getattr(self, name), _checks.positive))
-        keep(self, "noise_variance", noise(self, noise_figure_db))
-        keep(
-            self,
-            "gain_reference",
-            _checks.one_of("gain_reference", self.gain_reference, "element", "array"),
-        )
-        keep(self, "mean_rcs", cross_section(self.mean_rcs, len(self.targets)))
+        keep_what_all_have(self, noise_figure_db, "transmit_power")
         self._keep_arrays(facing)
         if np.any(distances(self.aps, self.targets) == 0):
             raise ValueError("targets must not stand on an access point")
@@ -151,31 +136,6 @@ class MonostaticScene(Scene):
         if isinstance(self.waveform, waveforms.OFDM):
             return self.waveform.subcarrier_spacing
         return self.waveform.bandwidth
-
-    @property
-    def transmit_elements(self) -> tuple[Array, ...]:
-        """Elements (N_l, D) of every array that sends, in wavelengths."""
-        return self._elements(self.transmit_arrays)
-
-    @property
-    def receive_elements(self) -> tuple[Array, ...]:
-        """Elements (N_l, D) of every array that listens, in wavelengths."""
-        return self._elements(self.receive_arrays)
-
-    @property
-    def n_transmit_antennas(self) -> NDArray[np.int64]:
-        """Number of elements of every array that sends, (L,)."""
-        return self._sizes(self.transmit_arrays)
-
-    @property
-    def n_receive_antennas(self) -> NDArray[np.int64]:
-        """Number of elements of every array that listens, (L,)."""
-        return self._sizes(self.receive_arrays)
-
-    @property
-    def receive_apertures(self) -> Array:
-        """:func:`cfisac.arrays.aperture` of every array that listens, (L, D, D) in rad."""
-        return _arrays.apertures(self.receive_elements)
 
     @property
     def delays(self) -> Array:
@@ -218,16 +178,11 @@ class MonostaticScene(Scene):
         n_samples = self.waveform.n_subcarriers * self.waveform.n_symbols
         return self.sample_snr * self.n_receive_antennas[:, None] * n_samples
 
-    def _sizes(self, given: _arrays.Elements | None) -> NDArray[np.int64]:
-        return np.asarray(self.n_antennas) if given is None else _arrays.sizes(given)
-
-    def _elements(self, given: _arrays.Elements | None) -> tuple[Array, ...]:
-        if given is not None:
-            return given
+    def _linear(self, end: str) -> tuple[NDArray[np.int64], Array]:
         axes = self.axes
         if axes is None:
             axes = np.repeat(np.eye(self.dimension)[1:2], len(self.aps), axis=0)
-        return _arrays.linear(np.asarray(self.n_antennas), self.spacing, axes)
+        return np.asarray(self.n_antennas), axes
 
     def _keep_arrays(self, point: ArrayLike | None) -> None:
         """Uniform linear arrays along the y axis or facing a point, or arrays of one's own."""

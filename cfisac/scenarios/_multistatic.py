@@ -15,13 +15,11 @@ from cfisac.scenarios._common import (
     Array,
     ComplexArray,
     Waveform,
-    cross_section,
     distances,
     keep,
+    keep_what_all_have,
     need,
-    noise,
     places,
-    refuse_other_waveforms,
 )
 from cfisac.scenarios._operations import Scene, sites
 
@@ -160,20 +158,9 @@ class MultistaticScene(Scene):
             keep(
                 self, name, places(name, getattr(self, name), None, self.dimension, "transmitters")
             )
-        still = np.zeros(self.targets.shape) if self.velocities is None else self.velocities
-        keep(self, "velocities", places("velocities", still, len(self.targets), self.dimension))
-        for name in ("carrier_frequency", "transmit_gain", "receive_gain", "spacing"):
-            keep(self, name, _checks.one(name, getattr(self, name), _checks.positive))
-        keep(self, "mean_rcs", cross_section(self.mean_rcs, len(self.targets)))
-        keep(
-            self,
-            "gain_reference",
-            _checks.one_of("gain_reference", self.gain_reference, "element", "array"),
-        )
+        keep_what_all_have(self, noise_figure_db)
         if not isinstance(self.full_duplex, bool | np.bool_):
             raise ValueError(f"full_duplex must be True or False, got {self.full_duplex!r}")
-        refuse_other_waveforms(self.waveform)
-        keep(self, "noise_variance", noise(self, noise_figure_db))
         self._keep_arrays(facing)
         self._refuse_impossible()
         if self.beams is None:
@@ -208,31 +195,6 @@ class MultistaticScene(Scene):
         delay-Doppler bin and every subcarrier.
         """
         return self.waveform.bandwidth
-
-    @property
-    def transmit_elements(self) -> tuple[Array, ...]:
-        """Elements (N_p, D) of every transmitting array, in wavelengths."""
-        return self._elements(self.transmit_arrays, self.transmit_axes)
-
-    @property
-    def receive_elements(self) -> tuple[Array, ...]:
-        """Elements (N_r, D) of every listening array, in wavelengths."""
-        return self._elements(self.receive_arrays, self.receive_axes)
-
-    @property
-    def n_transmit_antennas(self) -> NDArray[np.int64]:
-        """Number of elements of every transmitting array, (P,)."""
-        return self._sizes(self.transmit_arrays, self.transmitters)
-
-    @property
-    def n_receive_antennas(self) -> NDArray[np.int64]:
-        """Number of elements of every listening array, (R,)."""
-        return self._sizes(self.receive_arrays, self.receivers)
-
-    @property
-    def receive_apertures(self) -> Array:
-        """:func:`cfisac.arrays.aperture` of every listening array, (R, D, D) in rad."""
-        return _arrays.apertures(self.receive_elements)
 
     @property
     def transmit_gains(self) -> Array:
@@ -297,13 +259,9 @@ class MultistaticScene(Scene):
         shares = number if self.gain_reference == "element" else np.ones(number.shape)
         return np.asarray(gain * shares, dtype=float)
 
-    def _sizes(self, given: _arrays.Elements | None, stand: Array) -> NDArray[np.int64]:
-        return np.full(len(stand), self.n_antennas) if given is None else _arrays.sizes(given)
-
-    def _elements(self, given: _arrays.Elements | None, axes: Array) -> tuple[Array, ...]:
-        if given is not None:
-            return given
-        return _arrays.linear(np.full(len(axes), self.n_antennas), self.spacing, axes)
+    def _linear(self, end: str) -> tuple[NDArray[np.int64], Array]:
+        axes: Array = getattr(self, f"{end}_axes")
+        return np.full(len(axes), self.n_antennas), axes
 
     def _keep_arrays(self, point: ArrayLike | None) -> None:
         """Uniform linear arrays of given axes or facing a point, or arrays of one's own."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac._constants import SPEED_OF_LIGHT
+from cfisac.scenarios import _arrays
 from cfisac.scenarios._common import Array, ComplexArray, Waveform, distances
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Scene:
     carrier_frequency: float
     noise_variance: float
     mean_rcs: float | Array
+    spacing: float
 
     @property
     def dimension(self) -> int:
@@ -35,6 +37,31 @@ class Scene:
     def wavelength(self) -> float:
         """Wavelength of the carrier (m)."""
         return SPEED_OF_LIGHT / self.carrier_frequency
+
+    @property
+    def transmit_elements(self) -> tuple[Array, ...]:
+        """Elements (N, D) of every array that sends, in wavelengths."""
+        return self._elements("transmit")
+
+    @property
+    def receive_elements(self) -> tuple[Array, ...]:
+        """Elements (N, D) of every array that listens, in wavelengths."""
+        return self._elements("receive")
+
+    @property
+    def n_transmit_antennas(self) -> NDArray[np.int64]:
+        """Number of elements of every array that sends, (n,)."""
+        return self._sizes("transmit")
+
+    @property
+    def n_receive_antennas(self) -> NDArray[np.int64]:
+        """Number of elements of every array that listens, (n,)."""
+        return self._sizes("receive")
+
+    @property
+    def receive_apertures(self) -> Array:
+        """:func:`cfisac.arrays.aperture` of every array that listens, (n, D, D) in rad."""
+        return _arrays.apertures(self.receive_elements)
 
     def with_target(
         self, position: ArrayLike, velocity: ArrayLike | None = None, rcs: float = 1.0
@@ -150,6 +177,21 @@ class Scene:
         from cfisac.scenarios import _summary  # late: it imports the scenes, which have this class
 
         return _summary.summary(cast(Any, self), power)
+
+    def _elements(self, end: str) -> tuple[Array, ...]:
+        given: _arrays.Elements | None = getattr(self, f"{end}_arrays")
+        if given is not None:
+            return given
+        number, axes = self._linear(end)
+        return _arrays.linear(number, self.spacing, axes)
+
+    def _sizes(self, end: str) -> NDArray[np.int64]:
+        given: _arrays.Elements | None = getattr(self, f"{end}_arrays")
+        return self._linear(end)[0] if given is None else _arrays.sizes(given)
+
+    def _linear(self, end: str) -> tuple[NDArray[np.int64], Array]:
+        """Numbers of antennas (n,) and axes (n, D) of uniform linear arrays."""
+        raise NotImplementedError
 
 
 def sites(*stands: Array) -> Array:
