@@ -40,8 +40,7 @@ Backend = Literal["numpy", "fast", "jax"]
 Outside = Literal["raise", "nan"]
 
 ROWS = 11  # nine sums, the largest and the smallest square of the distance
-_EXTRAS = {"fast": ("_map_fast", "numba"), "jax": ("_map_jax", "jax")}
-_EXTRA_OF = {"fast": "fast", "jax": "gpu"}
+_EXTRAS = {"fast": ("_map_fast", "numba", "fast"), "jax": ("_map_jax", "jax", "gpu")}
 _BLOCK = {"numpy": 6 * 2**10, "fast": 2**14, "jax": 2**20}  # points whose sums are held at a time
 _ENDS = 2**8  # transmitters whose beam covariances are turned into polynomials at a time
 _TURN = 2**14  # entries in the table of cosines and sines
@@ -120,13 +119,12 @@ def _sums_of(backend: Backend) -> Sums:
     """The function that adds up; ``ImportError`` if its package is not installed."""
     if backend == "numpy":
         return numpy_sums
-    module, package = _EXTRAS[backend]
+    module, package, extra = _EXTRAS[backend]
     try:
         return importlib.import_module(f"cfisac.limits.{module}").sums
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        extra = _EXTRA_OF[backend]
         raise ImportError(
             f"backend {backend!r} needs {package}, the extra {extra!r}: "
             f"pip install 'cfisac[{extra}]'",
@@ -145,11 +143,7 @@ def shining_alike(places: Array, axes: Array, power: Array, spread: float) -> En
 
 
 def shining(
-    places: Array,
-    axes: Array,
-    power: Array,
-    beams: ComplexArray,
-    following: Array | None = None,
+    places: Array, axes: Array, power: Array, beams: ComplexArray, following: Array | None = None
 ) -> Ends:
     """Ends that send beams (P, B, M_t, M_t) with powers (P, B).
 

@@ -162,8 +162,11 @@ def map_blocks(
         transmitters = _map.shining(*places, others, scene.beams, own if following else None)
     listening = np.ones(len(scene.receivers)), index_variance(scene.n_antennas)
     receivers = _map.shining_alike(scene.receivers, scene.receive_axes, *listening)
+    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
+    v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
+    weights = _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)
     for block, sums, terms, way, on_end in _map.information(
-        transmitters, receivers, points, map_weights(scene, target), backend
+        transmitters, receivers, points, weights, backend
     ):
         gone = on_end | (way / SPEED_OF_LIGHT > scene.waveform.longest_delay * LATE)
         yield block, sums, gone, ~(smaller_eigenvalue(sums) > 1e-9 * terms) & ~gone
@@ -174,9 +177,3 @@ def smaller_eigenvalue(matrices: Array) -> Array:
     first, second, beside = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1]
     half = (first - second) / 2
     return (first + second) / 2 - np.sqrt(half * half + beside * beside)
-
-
-def map_weights(scene: MultistaticScene, target: int) -> _map.Weights:
-    v_tau, v_nu = np.diagonal(scene.waveform.delay_doppler_covariance()).tolist()
-    v_x, v_y = (scene.velocities[target] / scene.wavelength * np.sqrt(v_nu)).tolist()
-    return _map.Weights(2 * np.pi * scene.spacing, v_x, v_y, v_tau / SPEED_OF_LIGHT**2)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfisac._rounding import adjoint
 from cfisac.limits import _overlap
 from cfisac.scenarios import MultistaticScene
 from cfisac.waveforms import OFDM, OTFS
@@ -67,18 +68,13 @@ def echoes(
     total, terms = np.zeros((n_batches, size, size)), np.zeros((n_batches, size))
     for start in range(0, len(flat), step := max(1, _PAIRS // n_targets**2)):
         block = slice(start, start + step)
+        delay, sine, doppler = np.moveaxis(flat[block], -1, 0)
         factors = [
-            _overlap.progression(flat[block, :, i], 2 * np.pi * turns, number)
-            for i, (turns, number) in enumerate(
-                (
-                    (-waveform.subcarrier_spacing, waveform.n_subcarriers),
-                    (spacing, antennas[block]),
-                    (waveform.symbol_period, waveform.n_symbols),
-                )
-            )
+            *_by_waveform(waveform, delay, doppler),
+            _overlap.progression(sine, 2 * np.pi * spacing, antennas[block]),
         ]
-        _collect(factors, [[0], [1], [2]], gains[block], by_state[block], owner[block], total,
-                 terms)  # fmt: skip
+        seen = gains[block], by_state[block], owner[block]
+        _collect(factors, [[0], [2], [1]], *seen, total, terms)
     efim = _overlap.without_rounding(2 * total, 2 * terms)
     return efim.reshape(*leading[:-1], size, size)
 
@@ -148,7 +144,7 @@ def _collect(
     n_items, n_targets, k, m = jacobian.shape
     left, size = _overlap.left_without_gains(factors, slopes)
     columns = heard[..., None, None] * jacobian
-    half = np.swapaxes(columns.conj(), -1, -2) @ left.reshape(n_items, n_targets, k, -1)
+    half = adjoint(columns) @ left.reshape(n_items, n_targets, k, -1)
     half = half.reshape(n_items, n_targets * m, n_targets, k)
     root = np.sqrt(size).reshape(n_items, n_targets, 1, k) @ np.abs(jacobian)
     grown = (np.abs(heard)[..., None] * root[..., 0, :]).reshape(n_items, -1) ** 2
@@ -176,9 +172,9 @@ def _unit_roots(scene: MultistaticScene) -> ComplexArray:
     real = values > 4 * scene.n_antennas * np.finfo(float).eps
     rank = max(1, int(real.sum(axis=-1).max()))
     root = vectors * np.sqrt(np.where(real, values, 0.0))[..., None, :]
-    adjoint: ComplexArray = np.conj(np.swapaxes(root[..., -rank:], -1, -2))
-    adjoint.setflags(write=False)
-    return adjoint
+    kept: ComplexArray = adjoint(root[..., -rank:])
+    kept.setflags(write=False)
+    return kept
 
 
 def _middle_phase(scene: MultistaticScene, parameters: Array) -> ComplexArray:
@@ -209,14 +205,20 @@ def _factors(
     factors = [
         _overlap.repeated(receive, r),
         _overlap.repeated(transmit, p),
-        _overlap.progression(
-            delay, -2 * np.pi * waveform.subcarrier_spacing, waveform.n_subcarriers
-        ),
-        _overlap.progression(doppler, 2 * np.pi * waveform.symbol_period, waveform.n_symbols),
+        *_by_waveform(waveform, delay, doppler),
     ]
     if isinstance(waveform, OTFS):
         factors.append(_within_symbol(waveform, delay, doppler))
     return factors, lit
+
+
+def _by_waveform(waveform: OFDM | OTFS, delay: Array, doppler: Array) -> list[_overlap.Factor]:
+    """Factors over the subcarriers and over the symbols."""
+    steps = -2 * np.pi * waveform.subcarrier_spacing, 2 * np.pi * waveform.symbol_period
+    return [
+        _overlap.progression(delay, steps[0], waveform.n_subcarriers),
+        _overlap.progression(doppler, steps[1], waveform.n_symbols),
+    ]
 
 
 def _transmit(omega: Array, beams: ComplexArray) -> tuple[_overlap.Factor, NDArray[np.bool_]]:

@@ -311,9 +311,8 @@ def _local_fims(
     n_pilots: ArrayLike,
     noise_variance: ArrayLike,
 ) -> Array:
-    energy = _energy(n_pilots, noise_variance)
     one_pilot = angle_gain.local_fim(*_over_aps(gain, phi), array, 1, 1.0)
-    return one_pilot * energy[..., None, None, None]
+    return one_pilot * _energy(n_pilots, noise_variance)[..., None, None, None]
 
 
 def _over_aps(gain: ArrayLike, phi: ArrayLike) -> tuple[NDArray[np.complex128], Array]:

@@ -350,13 +350,14 @@ def position_map(
     dimension = scene.dimension
     flat = points.reshape(-1, dimension)
     efim, weak = np.empty((len(flat), dimension, dimension)), np.ones(len(flat), dtype=bool)
+    rcs = _scene.mean_rcs(scene)[target : target + 1]
     if _scene.is_printed(scene):
         kind = bound, target, following
+        scale = _scene.snr_of_pair(scene) * rcs
         for block, sums, gone, left in _scene.map_blocks(scene, power, flat, kind, backend):
             if refuse and np.any(gone):
                 _scene.are_outside(scene, flat[block], refuse)
-            np.multiply(sums, _scene.snr_of_pair(scene) * _scene.mean_rcs(scene)[target],
-                        out=efim[block])  # fmt: skip
+            np.multiply(sums, scale, out=efim[block])
             efim[block][gone], weak[block] = np.nan, left
     elif backend != "numpy":
         raise ValueError(f"backend must be 'numpy' for such a scene, got {backend!r}")
@@ -366,7 +367,6 @@ def position_map(
     where = np.flatnonzero(weak)
     step = max(1, _WEAK // (len(scene.transmitters) * len(scene.receivers)))
     for some in (where[start : start + step] for start in range(0, len(where), step)):
-        rcs = _scene.mean_rcs(scene)[target : target + 1]
         own = np.broadcast_to(power[:, target, None], (len(power), len(some)))
         seen = _scene.by_way_of(
             scene, power, own if bound == "approximate" else None, flat[some],

@@ -172,7 +172,7 @@ def position_efim(
     0.31 m
     """
     measured = paths(position, aps, delay_variance, angle_variance)
-    clock = _variance("clock_variance", clock_variance, zero=True)[..., None]
+    clock = _checks.or_inf("clock_variance", clock_variance, _checks.non_negative)[..., None]
     shape = _checks.must_broadcast(position_and_aps=measured.shape, clock_variance=clock.shape)
     if not np.any(clock):
         return measured.information(-1)
@@ -220,8 +220,8 @@ def paths(
     array([0.58, 0.71, 0.47])
     """
     seen = _look(position, aps)
-    by_delay = _variance("delay_variance", delay_variance)
-    by_angle = _variance("angle_variance", angle_variance)
+    by_delay = _checks.or_inf("delay_variance", delay_variance, _checks.positive)
+    by_angle = _checks.or_inf("angle_variance", angle_variance, _checks.positive)
     shape = _checks.must_broadcast(
         position_and_aps=seen.distance.shape,
         delay_variance=by_delay.shape,
@@ -239,7 +239,7 @@ def paths(
         np.asarray(0.5),
         spread,
         np.stack(rows, axis=-2),
-        np.broadcast_to(np.stack(wrong, axis=-1)[..., None], (*seen.distance.shape, 2, 2)),
+        np.stack(wrong, axis=-1)[..., None],
         {"clock": np.array([[0.0], [1.0]])},
     )
 
@@ -300,7 +300,7 @@ def signal(
     distance, unit, _ = _look(position, aps)
     axes, gain = _checks.unit_vectors("axes", axes), _checks.finite("gain", gain, complex)
     frequencies = _checks.finite("frequencies", frequencies)
-    carrier = _variance("carrier_frequency", carrier_frequency)
+    carrier = _checks.or_inf("carrier_frequency", carrier_frequency, _checks.positive)
     offset = _checks.finite("clock_offset", clock_offset)[..., None]
     if frequencies.ndim != 1 or carrier.ndim != 0:
         raise ValueError("frequencies must have shape (K,) and carrier_frequency be one number")
@@ -325,8 +325,3 @@ def _look(position: ArrayLike, aps: ArrayLike) -> Sight:
     _checks.must_broadcast(position=(*user.shape[:-1], 1), aps=places.shape[:-1])
     here = np.asarray(position)[..., None, :]  # in the type in which it came
     return geometry.sight(here, aps, names=("position", "one of aps"))
-
-
-def _variance(name: str, value: ArrayLike, zero: bool = False) -> Array:
-    """Refuse what is no variance; ``inf`` is one, of something that is not known at all."""
-    return _checks.or_inf(name, value, _checks.non_negative if zero else _checks.positive)
