@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
+from cfisac._rounding import is_semidefinite
 from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
@@ -260,15 +261,7 @@ def _hermitian(name: str, value: ArrayLike) -> ComplexArray:
     matrix = _checks.finite(name, value, complex)
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
         raise ValueError(f"{name} must have shape (..., M_t, M_t), got {matrix.shape}")
-    adjoint = np.conj(np.swapaxes(matrix, -1, -2))
     size = np.max(np.abs(matrix), axis=(-2, -1), initial=0.0)
-    skew = np.max(np.abs(matrix - adjoint), axis=(-2, -1), initial=0.0)
-    wrong = bool(np.any(skew > 1e-8 * size))
-    try:  # faster than eigenvalues; the shift lets rounding pass, and zero
-        shift = 1e-8 * size + np.finfo(float).tiny
-        np.linalg.cholesky(matrix + shift[..., None, None] * np.eye(matrix.shape[-1]))
-    except np.linalg.LinAlgError:
-        wrong = True
-    if wrong:
+    if not is_semidefinite(matrix, 1e-8 * size + np.finfo(float).tiny):
         raise ValueError(f"{name} must be Hermitian and positive semidefinite")
     return matrix
