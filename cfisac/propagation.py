@@ -8,7 +8,7 @@ broadcast over their arguments of shape (...) and return new arrays.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, _wiener
+from cfisac import _checks, _hermitian
 from cfisac._constants import BOLTZMANN
 
 Array = NDArray[np.float64]
@@ -371,7 +371,7 @@ def mmse_estimate_covariance(
         covariance=matrix.shape[:-2], pilot_energy=energy.shape, noise_variance=noise.shape
     )
     rounding = max(1e-10, 4 * _checks.precision(covariance))
-    return _wiener.filtered(matrix, energy, noise, rounding)
+    return _hermitian.filtered(matrix, energy, noise, rounding)
 
 
 def _between(name: str, value: ArrayLike, limits: tuple[float, float]) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, propagation, waveforms
+from cfisac import _checks, _hermitian, propagation, waveforms
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.scenarios import _arrays, _plausible
 from cfisac.scenarios._beams import illumination, sensing_beams
@@ -337,14 +337,11 @@ class MultistaticScene(Scene):
         absent = np.arange(size) >= sizes[:, None]
         if np.any(beams[np.broadcast_to(absent[:, None], beams.shape[:3])]):
             raise ValueError("beams must be zero at the antennas that smaller arrays do not have")
-        adjoint = np.conj(np.swapaxes(beams, -1, -2))
         trace = np.trace(beams, axis1=-2, axis2=-1)
-        if np.any(np.abs(beams - adjoint) > 1e-9) or np.any(np.abs(trace - 1) > 1e-9):
+        if not _hermitian.are_hermitian(beams, 1e-9) or np.any(np.abs(trace - 1) > 1e-9):
             raise ValueError("beams must be Hermitian with trace one")
-        try:  # faster than eigenvalues; the shift lets rounding pass
-            np.linalg.cholesky(beams + 1e-9 * np.eye(size))
-        except np.linalg.LinAlgError as error:
-            raise ValueError("beams must be positive semidefinite") from error
+        if not _hermitian.are_semidefinite(beams, 1e-9):
+            raise ValueError("beams must be positive semidefinite")
         return beams
 
     def _refuse_impossible(self) -> None:

@@ -1,6 +1,12 @@
-"""What Wiener's filter leaves of a covariance, for many covariances at a time."""
+"""Many Hermitian matrices at a time, cheaper where their array looks the same from its other end.
+
+Such an array, as every uniform linear one, has covariances R = J R* J, where J reverses the order.
+``U R U^H``, with the unitary ``U = ((1 + j) I + (1 - j) J) / 2``, is the real matrix
+``Re R - Im R J`` then. Linear algebra takes a quarter of the time on that.
+"""
 
 import math
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +17,29 @@ ComplexArray = NDArray[np.complex128]
 Matrix = TypeVar("Matrix", Array, ComplexArray)
 
 _ENTRIES = 2**18  # of matrices at a time, so that they stay in the cache
+
+
+def are_hermitian(matrices: ComplexArray, rounding: float) -> bool:
+    """Whether no entry of matrices (..., M, M) is more than ``rounding`` from its counterpart."""
+    return not any(
+        np.any(np.abs(matrix - _adjoint(matrix)) > rounding) for matrix in _pieces(matrices)
+    )
+
+
+def are_semidefinite(matrices: ComplexArray, rounding: float) -> bool:
+    """Whether Hermitian matrices (..., M, M) have no eigenvalue below ``-rounding``.
+
+    Those that are almost their own reverse are taken for it: that is right to a few thousandths
+    of ``rounding``.
+    """
+    size = matrices.shape[-1]
+    shift = rounding * np.eye(size)  # lets rounding pass
+    for matrix in _pieces(matrices):
+        other = np.conj(matrix[..., ::-1, ::-1])
+        alike = np.abs(matrix - other).max(initial=0.0) <= 1e-3 * rounding / size
+        if not _are_positive((_turned(matrix) if alike else matrix) + shift):
+            return False
+    return True
 
 
 def filtered(matrices: ComplexArray, energy: Array, noise: Array, rounding: float) -> ComplexArray:
@@ -27,20 +56,13 @@ def filtered(matrices: ComplexArray, energy: Array, noise: Array, rounding: floa
         np.broadcast_to(each, leading).reshape(number, 1, 1) for each in (energy, noise)
     )
     result = np.empty_like(flat)
-    together = max(1, _ENTRIES // max(1, size**2))
-    for start in range(0, number, together):
-        some = slice(start, start + together)
+    for some in _slices(number, size):
         result[some] = _filtered(flat[some], energies[some], noises[some], rounding)
     return result.reshape(*leading, size, size)
 
 
 def _filtered(matrix: ComplexArray, energy: Array, noise: Array, rounding: float) -> ComplexArray:
-    """The same of (n, M, M), with e and sigma^2 of (n, 1, 1).
-
-    An array that looks the same from its other end has a covariance R = J R* J, where J reverses
-    the order. ``U R U^H``, with the unitary ``U = ((1 + j) I + (1 - j) J) / 2``, is the real matrix
-    ``Re R - Im R J`` then. Linear algebra takes a quarter of the time on that.
-    """
+    """The same of (n, M, M), with e and sigma^2 of (n, 1, 1)."""
     adjoint = _adjoint(matrix)
     off = rounding * matrix.shape[-1] * np.abs(matrix).max(axis=(-2, -1), keepdims=True, initial=0)
     if np.any(np.abs(matrix - adjoint) > off):
@@ -48,7 +70,7 @@ def _filtered(matrix: ComplexArray, energy: Array, noise: Array, rounding: float
     matrix = (matrix + adjoint) / 2
     if not np.array_equal(matrix[..., ::-1, ::-1], np.conj(matrix)):
         return _of_semidefinite(matrix, energy, noise, off)
-    turned = _of_semidefinite(matrix.real - matrix.imag[..., ::-1], energy, noise, off)
+    turned = _of_semidefinite(_turned(matrix), energy, noise, off)
     reverse = turned[..., ::-1, ::-1]
     result = np.empty_like(matrix)
     result.real, result.imag = (turned + reverse) / 2, ((reverse - turned) / 2)[..., ::-1]
@@ -60,7 +82,7 @@ def _of_semidefinite(matrix: Matrix, energy: Array, noise: Array, off: Array) ->
     unit = np.eye(matrix.shape[-1])
     estimate: Any
     # With so much noise, e R + sigma^2 I is positive definite even where R is off.
-    if np.all(noise > 4 * energy * off) and _is_positive(matrix + off * unit):
+    if np.all(noise > 4 * energy * off) and _are_positive(matrix + off * unit):
         estimate = energy * matrix @ np.linalg.solve(energy * matrix + noise * unit, matrix)
     else:
         values, vectors = np.linalg.eigh(matrix)
@@ -75,14 +97,32 @@ def _of_semidefinite(matrix: Matrix, energy: Array, noise: Array, off: Array) ->
     return (estimate + _adjoint(estimate)) / 2
 
 
-def _adjoint(matrix: Matrix) -> Matrix:
-    return np.conj(np.swapaxes(matrix, -1, -2))
+def _pieces(matrices: ComplexArray) -> Iterator[ComplexArray]:
+    """Some (n, M, M) of matrices (..., M, M) at a time."""
+    size = matrices.shape[-1]
+    flat = matrices.reshape(math.prod(matrices.shape[:-2]), size, size)
+    return (flat[some] for some in _slices(*flat.shape[:2]))
 
 
-def _is_positive(matrix: Array | ComplexArray) -> bool:
-    """Whether all of some Hermitian matrices are positive definite, to rounding."""
+def _slices(number: int, size: int) -> Iterator[slice]:
+    together = max(1, _ENTRIES // max(1, size**2))
+    for start in range(0, number, together):
+        yield slice(start, start + together)
+
+
+def _turned(matrix: ComplexArray) -> Array:
+    """``U R U^H`` of matrices that equal their reverse conjugates."""
+    return matrix.real - matrix.imag[..., ::-1]
+
+
+def _are_positive(matrix: Array | ComplexArray) -> bool:
+    """Whether all of some Hermitian matrices are positive definite; faster than eigenvalues."""
     try:
         np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
         return False
     return True
+
+
+def _adjoint(matrix: Matrix) -> Matrix:
+    return np.conj(np.swapaxes(matrix, -1, -2))
