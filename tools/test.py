@@ -253,6 +253,11 @@ def pages() -> Result:
     return Result(int(built), int(not built))
 
 
+def in_browser() -> Result:
+    """The built pages in a browser; all the questions about one page go to one worker."""
+    return pytest("browser", "tests/browser", "-n", "2", "--dist", "loadgroup")
+
+
 def run(title: str, stage: Callable[[], Result]) -> Result:
     """Announce a stage, run it and say how it went."""
     print(f"\n== {title}", flush=True)
@@ -305,7 +310,7 @@ def test() -> int:
         results["book"] = run("book (built from those executions)", pages)
         if book.HTML.exists():
             title = "built pages (browser)"
-            results[title] = run(title, lambda: pytest("browser", "tests/browser"))
+            results[title] = run(title, in_browser)
     if other.settings != as_it_is().settings:
         for title, stage in {
             "other kernel": other.check,
