@@ -65,15 +65,16 @@ def _filtered(matrix: ComplexArray, energy: Array, noise: Array, rounding: float
     """The same of (n, M, M), with e and sigma^2 of (n, 1, 1)."""
     adjoint = _adjoint(matrix)
     off = rounding * matrix.shape[-1] * np.abs(matrix).max(axis=(-2, -1), keepdims=True, initial=0)
-    if np.any(np.abs(matrix - adjoint) > off):
-        raise ValueError("covariance must be Hermitian and positive semidefinite")
-    matrix = (matrix + adjoint) / 2
+    if not np.array_equal(matrix, adjoint):
+        if np.any(np.abs(matrix - adjoint) > off):
+            raise ValueError("covariance must be Hermitian and positive semidefinite")
+        matrix = (matrix + adjoint) / 2
     if not np.array_equal(matrix[..., ::-1, ::-1], np.conj(matrix)):
         return _of_semidefinite(matrix, energy, noise, off)
     turned = _of_semidefinite(_turned(matrix), energy, noise, off)
     reverse = turned[..., ::-1, ::-1]
     result = np.empty_like(matrix)
-    result.real, result.imag = (turned + reverse) / 2, ((reverse - turned) / 2)[..., ::-1]
+    result.real, result.imag[..., ::-1] = (turned + reverse) / 2, (reverse - turned) / 2
     return result
 
 
