@@ -147,18 +147,6 @@ def a_square(name: str, value: ArrayLike) -> Array:
     return matrix
 
 
-def is_semidefinite(matrix: NDArray[Any], tolerance: ArrayLike) -> bool:
-    """Tell whether matrices are all Hermitian and positive semidefinite, to ``tolerance`` (...)."""
-    allowed = np.asarray(tolerance)[..., None, None]
-    if np.any(np.abs(matrix - adjoint(matrix)) > allowed):
-        return False
-    try:  # faster than eigenvalues; the shift lets rounding pass, and zero
-        np.linalg.cholesky(matrix + allowed * np.eye(matrix.shape[-1]))
-    except np.linalg.LinAlgError:
-        return False
-    return True
-
-
 def real_rows(matrix: NDArray[Any]) -> Array:
     """Real parts above imaginary parts."""
     return np.concatenate([matrix.real, matrix.imag], axis=-2)

@@ -8,7 +8,7 @@ broadcast over their arguments of shape (...) and return new arrays.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks
+from cfisac import _checks, _hermitian
 from cfisac._constants import BOLTZMANN
 
 Array = NDArray[np.float64]
@@ -365,29 +365,13 @@ def mmse_estimate_covariance(
     matrix = _checks.finite("covariance", covariance, complex)
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(f"covariance must be (..., M, M), got shape {matrix.shape}")
-    energy = _checks.non_negative("pilot_energy", pilot_energy)[..., None, None]
-    noise = _checks.non_negative("noise_variance", noise_variance)[..., None, None]
+    energy = _checks.non_negative("pilot_energy", pilot_energy)
+    noise = _checks.non_negative("noise_variance", noise_variance)
     _checks.must_broadcast(
-        covariance=matrix.shape[:-2],
-        pilot_energy=energy.shape[:-2],
-        noise_variance=noise.shape[:-2],
+        covariance=matrix.shape[:-2], pilot_energy=energy.shape, noise_variance=noise.shape
     )
-    size = np.abs(matrix).max(axis=(-2, -1), keepdims=True, initial=0.0)
-    rounding = max(1e-10, 4 * _checks.precision(covariance)) * matrix.shape[-1] * size
-    values, vectors = np.linalg.eigh((matrix + _adjoint(matrix)) / 2)
-    asymmetric = np.abs(matrix - _adjoint(matrix)) > rounding
-    if np.any(asymmetric) or np.any(values < -rounding[..., 0]):
-        raise ValueError("covariance must be Hermitian and positive semidefinite")
-    # Wiener's weight in every eigendirection: 0 to 1, and 1 without noise wherever there is power.
-    power = energy[..., 0] * np.clip(values, 0.0, None)
-    total = power + noise[..., 0]
-    weight = np.divide(power, total, where=total > 0, out=np.zeros_like(total))
-    estimate = (vectors * (weight * np.clip(values, 0.0, None))[..., None, :]) @ _adjoint(vectors)
-    return (estimate + _adjoint(estimate)) / 2
-
-
-def _adjoint(matrix: ComplexArray) -> ComplexArray:
-    return np.conj(np.swapaxes(matrix, -1, -2))
+    rounding = max(1e-10, 4 * _checks.precision(covariance))
+    return _hermitian.filtered(matrix, energy, noise, rounding)
 
 
 def _between(name: str, value: ArrayLike, limits: tuple[float, float]) -> Array:

@@ -248,16 +248,20 @@ def test_memory_does_not_grow_with_the_trials():
     assert peak(4000) < peak(200) + 20_000  # five bytes a trial
 
 
+PATIENCE = 240  # s, many times what a busy machine takes for any step of the next test
+
+
 def test_ctrl_c_keeps_what_was_finished(tmp_path):
     """SIGINT to a run with two workers: the journal holds whole batches and is used again.
 
     The trials of the second cell do not end before a file is there, so there is something to stop
-    however fast or slow the machine is.
+    however fast or slow the machine is. No wait is without end, and none is for a pipe, which
+    workers that outlive the run would hold open; a run that hangs says where its threads are.
     """
-    journal, gate = tmp_path / "run.jsonl", tmp_path / "gate"
+    journal, gate, log = (tmp_path / name for name in ("run.jsonl", "gate", "log"))
     script = tmp_path / "gated_trial.py"
     script.write_text(
-        "import time\n"
+        "import faulthandler, time\n"
         "from pathlib import Path\n"
         "from cfisac import montecarlo\n"
         "def trial(rng, mean):\n"
@@ -266,27 +270,40 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
         "    return {'value': rng.normal(mean)}\n"
         "if __name__ == '__main__':\n"
         "    from gated_trial import trial\n"
+        f"    faulthandler.dump_traceback_later({PATIENCE // 2}, repeat=True)\n"
         f"    montecarlo.run(trial, {CELLS!r}, 200, 5, workers=2, journal=Path({str(journal)!r}))\n"
     )
 
     def finished():
         return len(journal.read_text().splitlines()) - 1 if journal.exists() else 0
 
-    process = subprocess.Popen(
-        [sys.executable, str(script)], cwd=tmp_path, stderr=subprocess.DEVNULL
-    )
+    def start():
+        with log.open("w") as errors:
+            return subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, stderr=errors)
+
+    def code(process, what):
+        try:
+            return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            pytest.fail(f"{what} took more than {PATIENCE} s:\n{log.read_text()}")
+
+    process, end = start(), time.monotonic() + PATIENCE
     try:
         while finished() < montecarlo.MAX_BATCHES:
-            assert process.poll() is None, "ended before its first cell was done"
+            assert process.poll() is None, (
+                f"ended before its first cell was done: {log.read_text()}"
+            )
+            assert time.monotonic() < end, f"{finished()} batches in {PATIENCE} s"
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.wait() != 0
+        assert code(process, "stopping") != 0
     finally:
         process.kill()
         gate.touch()  # lets go of what may be waiting still
     assert finished() == montecarlo.MAX_BATCHES
     before = journal.read_bytes()
-    subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True, capture_output=True)
+    assert code(start(), "going on") == 0, log.read_text()
     assert journal.read_bytes().startswith(before)
     assert finished() == 2 * montecarlo.MAX_BATCHES
 

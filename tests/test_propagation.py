@@ -372,6 +372,27 @@ def test_without_noise_the_channel_is_known_whatever_its_rank(noise):
     )
 
 
+@pytest.mark.parametrize("kind", ["array", "any", "low rank"])
+@pytest.mark.parametrize("size", [1, 2, 5, 16, 64])
+def test_estimate_covariance_by_one_weight_per_eigenvector(kind, size):
+    """Whatever road is taken: many matrices or few, real ones or complex, much noise or little."""
+    rng = np.random.default_rng(size)
+    rank = max(1, size // 2) if kind == "low rank" else size
+    stack = np.stack([random_covariance(rng, size, rank) for _ in range(3)])
+    if kind == "array":
+        stack = propagation.local_scattering_covariance(size, [-0.5, 0.1, 1.2], [0.1, 0.0, 0.3])
+    snr = 10.0 ** np.arange(-12, 15, 3)
+    known = propagation.mmse_estimate_covariance(1e-9 * stack[:, None], 12.8, 12.8e-9 / snr)
+    values, vectors = np.linalg.eigh(stack)
+    values = np.clip(values, 0.0, None)[:, None]
+    weighted = values * values / (values + 1 / snr[:, None])
+    expected = (vectors[:, None] * weighted[..., None, :]) @ np.conj(
+        np.swapaxes(vectors[:, None], -1, -2)
+    )
+    far = np.abs(1e9 * known - expected).max(axis=(-2, -1))
+    assert (far < 1e-13 * np.abs(expected).max(axis=(-2, -1))).all()
+
+
 def test_estimate_covariance_broadcasts():
     rng = np.random.default_rng(4)
     stack = np.stack([random_covariance(rng, 3) for _ in range(2)])

@@ -417,6 +417,36 @@ def test_a_scene_refuses(changes, name):
         small(**changes)
 
 
+@pytest.mark.parametrize("kind", ["its own reverse", "almost", "any"])
+@pytest.mark.parametrize("n_antennas", [2, 3, 16])
+@pytest.mark.parametrize(("lowest", "passes"), [(-8e-10, True), (-1.2e-9, False)])
+def test_a_beam_may_be_a_billionth_below_zero(n_antennas, kind, lowest, passes):
+    """The only beam of 400 whose lowest eigenvalue is not clearly positive decides."""
+    rng = np.random.default_rng(n_antennas)
+    parts = rng.normal(size=(2, n_antennas, n_antennas))
+    axes = np.linalg.qr(parts[0] + 1j * parts[1])[0]
+    if kind != "any":  # columns that equal their reverse conjugates
+        real = np.linalg.qr(parts[0])[0]
+        axes = ((1 - 1j) * real + (1 + 1j) * real[::-1]) / 2
+    values = np.full(n_antennas, (1 - lowest) / (n_antennas - 1))
+    values[0] = lowest
+    beam = (axes * values) @ axes.conj().T
+    assert np.linalg.eigvalsh(beam)[0] == pytest.approx(lowest, rel=1e-4)
+    if kind != "any":
+        assert np.abs(beam - beam.conj()[::-1, ::-1]).max() < 1e-14
+    if kind == "almost":
+        beam[0, -1] += 1e-13
+        beam[-1, 0] += 1e-13
+    beams = np.broadcast_to(np.eye(n_antennas) / n_antennas, (2, 200, n_antennas, n_antennas))
+    beams = beams.astype(complex)
+    beams[1, 190] = beam
+    if passes:
+        assert small(beams=beams, n_antennas=n_antennas).beams.shape == beams.shape
+    else:
+        with pytest.raises(ValueError, match="semidefinite"):
+            small(beams=beams, n_antennas=n_antennas)
+
+
 def test_a_scene_accepts_prefixes_that_are_long_enough():
     longest = small().delays.max()
     assert small(waveform=OFDM(8, 8, 500e3, longest)).waveform.cp_duration == longest

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
-from cfisac._rounding import is_semidefinite
+from cfisac._hermitian import are_semidefinite
 from cfisac.waveforms import OFDM, OTFS
 
 Array = NDArray[np.float64]
@@ -262,6 +262,6 @@ def _hermitian(name: str, value: ArrayLike) -> ComplexArray:
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
         raise ValueError(f"{name} must have shape (..., M_t, M_t), got {matrix.shape}")
     size = np.max(np.abs(matrix), axis=(-2, -1), initial=0.0)
-    if not is_semidefinite(matrix, 1e-8 * size + np.finfo(float).tiny):
+    if not are_semidefinite(matrix, 1e-8 * size + np.finfo(float).tiny):
         raise ValueError(f"{name} must be Hermitian and positive semidefinite")
     return matrix

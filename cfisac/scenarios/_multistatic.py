@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, propagation, waveforms
 from cfisac._constants import SPEED_OF_LIGHT
-from cfisac._rounding import is_semidefinite
+from cfisac._hermitian import are_semidefinite
 from cfisac.scenarios import _arrays, _plausible
 from cfisac.scenarios._beams import illumination, sensing_beams
 from cfisac.scenarios._common import (
@@ -301,7 +301,7 @@ class MultistaticScene(Scene):
             raise ValueError("beams must be zero at the antennas that smaller arrays do not have")
         if np.any(np.abs(np.trace(beams, axis1=-2, axis2=-1) - 1) > 1e-9):
             raise ValueError("beams must have trace one")
-        if not is_semidefinite(beams, 1e-9):
+        if not are_semidefinite(beams, 1e-9):
             raise ValueError("beams must be Hermitian and positive semidefinite")
         return beams
 

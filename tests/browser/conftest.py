@@ -1,4 +1,7 @@
-"""One Chromium, one server, each built page visited once, with every outside host unreachable."""
+"""Each built page visited once, with every outside host unreachable.
+
+Each worker has one Chromium and one server, and all that is asked of one page goes to one worker.
+"""
 
 import functools
 import http.server
@@ -34,7 +37,9 @@ def built_pages():
 
 def pytest_generate_tests(metafunc):
     if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", built_pages())
+        together = pytest.mark.xdist_group
+        pages = [pytest.param(page, marks=together(page)) for page in built_pages()]
+        metafunc.parametrize("page_name", pages)
 
 
 @pytest.fixture(scope="session")
