@@ -256,18 +256,28 @@ def test_readable_notebooks_keep_the_numbers():
         " of {glue:text}`draws:,`."
     )
     assert (
-        notebooks.readable(text, {"peb": "0.3333", "draws": "1048576"})
-        == "It is 0.33 m, see (zhang-41) and angle gain, of 1,048,576."
+        notebooks.readable(text, {"peb": "0.3333", "draws": "40000"})
+        == "It is 0.33 m, see (zhang-41) and angle gain, of 40\N{NO-BREAK SPACE}000."
     )
 
 
 @pytest.mark.parametrize(
     ("number", "shown"),
     [("-12.79", "−12.79"), ("2e+08", "2 × 10⁸"), ("-1.5e-07", "−1.5 × 10⁻⁷"), ("3e2e", "3e2e"),
-     ("1,048,576", "1,048,576"), ("inf", "inf"), ("-fold", "-fold")],
+     ("1,048,576", "1\N{NO-BREAK SPACE}048\N{NO-BREAK SPACE}576"), ("inf", "inf"),
+     ("-fold", "-fold")],
 )  # fmt: skip
 def test_numbers_in_prose_are_set_like_prose(number, shown):
     assert tool("cfisac_sphinx").typeset(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("38000000000.0", "3.8e10"), ("83.33333333333333", "83.3333"), ("300.0", "300.0"),
+     ("{'a': 1.2589254117941663e-12, 'v2.0': 1}", "{'a': 1.25893e-12, 'v2.0': 1}")],
+)  # fmt: skip
+def test_values_in_signatures_are_short(value, shown):
+    assert tool("cfisac_sphinx").shorter(value) == shown
 
 
 def test_outputs_of_a_chapter_edited_since_are_not_in_step(tmp_path):

@@ -2,6 +2,7 @@
 
 Colab opens notebooks only, so its button points to the stored notebook of a chapter. Equations
 taken from a source keep the number they have there. Numbers glued into prose are set like prose.
+Signatures on the pages of the package show values that can be typed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import re
 
 from docutils import nodes
+from sphinx import addnodes
 
-MINUS, POWERS = "\N{MINUS SIGN}", str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MINUS, THOUSANDS = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
+POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SOURCE_LABEL = re.compile(r"(zhang|fan_conf|fan_journal|liu|commit)-(\d+[a-z]?)")
 
 
@@ -57,12 +60,13 @@ def equations_keep_their_source_number(app, env) -> list[str]:
 
 
 def typeset(number: str) -> str:
-    """Write a computed number as prose does: a true minus, and powers of ten in full."""
+    """Write a computed number as prose does: a true minus, powers of ten in full, 40 000."""
 
     def power(match: re.Match[str]) -> str:
         return f"{match[1]} × 10{str(int(match[2])).translate(POWERS)}"
 
     number = re.sub(r"^(-?[\d.]+)e([+-]\d+)$", power, number)
+    number = re.sub(r"(?<=\d),(?=\d{3}\b)", THOUSANDS, number)
     return re.sub(r"^-(?=\d)", MINUS, number)
 
 
@@ -94,6 +98,34 @@ def punctuation_stays_with_its_formula(app, doctree, docname) -> None:
             whole += nodes.Text(tail[0])
 
 
+def defaults_are_shown(app, what, name, obj, options, signature, returns):
+    """Show what a field's factory makes, as ``{}``, where Python says ``<factory>``."""
+    for field in getattr(obj, "__dataclass_fields__", {}).values():
+        if callable(field.default_factory):
+            made = f"{field.name}={field.default_factory()!r}"
+            signature = (signature or "").replace(f"{field.name}=<factory>", made)
+    return signature, returns
+
+
+def shorter(value: str) -> str:
+    """Write the long floats of a signature with six digits: ``38000000000.0`` as ``3.8e10``."""
+
+    def six(match: re.Match[str]) -> str:
+        return f"{float(match[0]):.6g}".replace("e+", "e") if len(match[0]) > 8 else match[0]
+
+    return re.sub(r"(?<![\w.])\d+\.\d+(e[+-]?\d+)?", six, value)
+
+
+def values_are_readable(app, doctree, docname) -> None:
+    """Shorten the floats in signatures; leave out values that cannot be typed, as functions."""
+    for value in list(doctree.findall(addnodes.desc_annotation)):
+        if re.search(r"<\w[^>]* ", value.astext()):
+            value.parent.remove(value)
+    for signature in doctree.findall(addnodes.desc_signature):
+        for text in list(signature.findall(nodes.Text)):
+            text.parent.replace(text, nodes.Text(shorter(text.astext())))
+
+
 def _is_text(node) -> bool:
     return isinstance(node, nodes.Text)
 
@@ -104,5 +136,7 @@ def setup(app):
     app.connect("env-get-updated", equations_keep_their_source_number, priority=900)
     app.connect("doctree-resolved", typeset_pasted_numbers)
     app.connect("doctree-resolved", punctuation_stays_with_its_formula)
+    app.connect("doctree-resolved", values_are_readable)
+    app.connect("autodoc-process-signature", defaults_are_shown)
     app.connect("html-page-context", colab_opens_the_stored_notebook, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

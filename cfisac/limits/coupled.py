@@ -3,7 +3,7 @@
 No sum over resolvable paths: what a receiver hears of one target is hidden by the unknown gains of
 the others where they agree in delay, direction and Doppler shift. The two public bounds are
 :func:`cfisac.limits.cooperative.joint_efim` and :func:`cfisac.limits.multistatic.joint_efim`; here
-are the factors that their signals are products of (:mod:`cfisac.limits._overlap` has the algebra),
+are the factors that their signals are products of (``cfisac.limits._overlap`` has the algebra),
 and the one sum that takes both from the parameters of echoes to the states of targets.
 """
 

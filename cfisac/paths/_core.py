@@ -183,7 +183,7 @@ class Paths:
         Parameters
         ----------
         *unknown : str or (..., k, m) float
-            Names of :attr:`columns`, or derivatives of the parameters by the new unknowns. All
+            Names of ``columns``, or derivatives of the parameters by the new unknowns. All
             paths share them: what differs from path to path goes through
             :class:`cfisac.paths.Unknown`.
 

@@ -51,7 +51,8 @@ class PathTable:
     carrier_frequency : float
         f_c > 0 (Hz).
     kind : (N,) str
-        Of :data:`KINDS`. One for all if it is one word.
+        ``"los"``, ``"reflection"``, ``"scatter"``, ``"echo"`` or ``"reference"``;
+        one for all if it is one word.
     target : (N,) int
         By way of which target an echo comes, -1 for all others.
     doppler : (N,) float

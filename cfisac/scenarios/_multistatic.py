@@ -184,12 +184,12 @@ class MultistaticScene(Scene):
 
     @property
     def aps(self) -> Array:
-        """Places of all access points, (n, D): of the transmitters, then of further receivers."""
+        """Places of all access points, (n, D), first of transmitters, then of other receivers."""
         return sites(self.transmitters, self.receivers)
 
     @property
     def noise_bandwidth(self) -> float:
-        """Band (Hz) in which power is counted, so that of ``noise_variance``: the waveform's.
+        """Band (Hz) in which power is counted, so that of ``noise_variance``; the waveform's.
 
         A beam's power is that of the whole band, for OTFS and OFDM alike, and a sample is one of
         ``waveform.bandwidth`` a second. A unitary transform leaves its variance to every
@@ -209,7 +209,7 @@ class MultistaticScene(Scene):
 
     @property
     def mean_power_gains(self) -> Array:
-        """Mean ``|beta|^2`` of every path, (P, R, T): radar equation, gains of arrays, mean RCS."""
+        """Mean ``|beta|^2`` of every path, (P, R, T), by radar equation, array gains, mean RCS."""
         loss = propagation.radar_gain(
             distances(self.transmitters, self.targets)[:, None],
             distances(self.receivers, self.targets)[None],

@@ -29,7 +29,7 @@ class Scene:
 
     @property
     def dimension(self) -> int:
-        """D: 2 for a scene in the plane, 3 for one in space."""
+        """D, which is 2 for a scene in the plane and 3 for one in space."""
         stand: Array = cast(Any, self).transmitters if _bistatic(self) else cast(Any, self).aps
         return int(stand.shape[1])
 

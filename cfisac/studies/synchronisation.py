@@ -69,7 +69,7 @@ def peb(scene: str, rng: np.random.Generator) -> Array:
     Raises
     ------
     ValueError
-        If ``scene`` is none of :data:`SCENES`.
+        If ``scene`` is none of ``SCENES``.
     """
     if scene not in SCENES:
         raise ValueError(f"scene must be one of {', '.join(SCENES)}; got {scene!r}")

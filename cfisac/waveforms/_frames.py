@@ -74,7 +74,7 @@ class Frame(ABC):
 
     @property
     def frame_duration(self) -> float:
-        """The symbols' time in seconds: ``N T_o`` of OFDM with its CPs, ``N T`` of OTFS without."""
+        """The symbols' time in seconds, ``N T_o`` of OFDM with its CPs, ``N T`` of OTFS without."""
         return self.n_symbols * self.symbol_period
 
 

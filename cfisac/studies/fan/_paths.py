@@ -206,7 +206,7 @@ def likelihood(
     """Value and score of :func:`profile_likelihood` in half the time, without the information.
 
     The derivatives of the paths are not formed: the residual is carried back to the spectra that
-    were sent (the adjoint of :func:`arrivals`), one transform for all parameters.
+    were sent (the adjoint of ``arrivals``), one transform for all parameters.
     """
     place = place_at(scene, sent, positions)
     n_targets, n_transmitters = place.towards.shape[1:3]

@@ -36,10 +36,10 @@ def simulation_trial(
 ) -> Mapping[str, float]:
     """Square error of the maximum-likelihood positions over the bound, in a few drawn frames.
 
-    In each frame all transmitters point at positions that err by :data:`POINTING` per axis, and
+    In each frame all transmitters point at positions that err by ``POINTING`` per axis, and
     the search for the estimate begins there. An estimate that misses the target by more than
-    :data:`FAR` standard deviations of the frame's bound has found another peak: it is counted as
-    an outlier and not among the square errors. Frames are drawn until :data:`TARGETS_PER_TRIAL`
+    ``FAR`` standard deviations of the frame's bound has found another peak: it is counted as
+    an outlier and not among the square errors. Frames are drawn until ``TARGETS_PER_TRIAL``
     targets have been looked for, and one of them found.
     """
     ratios: list[float] = []
