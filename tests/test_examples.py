@@ -30,6 +30,8 @@ COMPLETE = (
     "cfisac.scenarios",
     *(name for name in MODULES if re.fullmatch(r"cfisac\.limits\.[a-z]\w*", name)),
     "cfisac.estimators.angle_ml",
+    "cfisac.designs",
+    *(name for name in MODULES if re.fullmatch(r"cfisac\.designs\.[a-z]\w*", name)),
     "cfisac.montecarlo",
     "cfisac.plotting",
     "cfisac.studies",
