@@ -34,8 +34,8 @@ class Problem:
 
     Parameters
     ----------
-    coefficients : (M_max,) float
-        c_M > 0, ``inf`` where M access points identify nothing (:class:`Coefficients`).
+    unit_bounds : (M_max,) float
+        c_M > 0, ``inf`` where M access points identify nothing (:class:`UnitBounds`).
     pilot_range : (int, int)
         T_min and T_max, 1 <= T_min <= T_max.
     antenna_range : (int, int)
@@ -45,7 +45,7 @@ class Problem:
     coherence_length : float
         T_c > 0, in pilots.
     pilot_weight, ap_weight, antenna_weight : float
-        beta, mu, nu >= 0, in the unit of ``coefficients``, and not all zero.
+        beta, mu, nu >= 0, in the unit of ``unit_bounds``, and not all zero.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class Problem:
     (2, 0.4267)
     """
 
-    coefficients: ArrayLike
+    unit_bounds: ArrayLike
     pilot_range: tuple[int, int]
     antenna_range: tuple[int, int]
     antenna_budget: int
@@ -73,14 +73,14 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Refuse what has no optimum, by name."""
-        c = _checks.or_inf("coefficients", self.coefficients, _checks.positive)
+        c = _checks.or_inf("unit_bounds", self.unit_bounds, _checks.positive)
         if c.ndim != 1 or c.size == 0:
-            raise ValueError(f"coefficients must have shape (M_max,), got {c.shape}")
+            raise ValueError(f"unit_bounds must have shape (M_max,), got {c.shape}")
         pilots = _range("pilot_range", self.pilot_range, 1)
         antennas = _range("antenna_range", self.antenna_range, 2)
         budget = _checks.one("antenna_budget", self.antenna_budget, _checks.count)
         given = {
-            "coefficients": c, "pilot_range": pilots, "antenna_range": antennas,
+            "unit_bounds": c, "pilot_range": pilots, "antenna_range": antennas,
             "antenna_budget": budget,
             "coherence_length": _checks.one(
                 "coherence_length", self.coherence_length, _checks.positive
@@ -107,7 +107,7 @@ class Problem:
     @property
     def n_aps(self) -> int:
         """M_max, the number of candidates."""
-        return len(np.asarray(self.coefficients))
+        return len(np.asarray(self.unit_bounds))
 
     def is_feasible(self, n_pilots: int, n_antennas: int, n_aps: int) -> bool:
         """Whether the constraints of (48) hold.
@@ -152,10 +152,7 @@ class Problem:
         return self._cost(t, length, m)
 
     def best_n_pilots(self, n_antennas: ArrayLike, n_aps: ArrayLike) -> IntArray:
-        """Best T for given L and M, in closed form.
-
-        ``min {T : T (T + 1) >= A T_c / beta}`` with A of zhang (49), clipped to the range: of two
-        equally good ones the smaller. It takes the place of (53) and of the search after it.
+        """Best T for given L and M, :func:`best_n_pilots` of A, zhang (49).
 
         Parameters
         ----------
@@ -187,17 +184,10 @@ class Problem:
 
     def _per_pilot(self, length: IntArray, m: IntArray) -> Array:
         """A of zhang (49)."""
-        return np.asarray(self.coefficients)[m - 1] / (np.square(length, dtype=float) - 1)
+        return np.asarray(self.unit_bounds)[m - 1] / (np.square(length, dtype=float) - 1)
 
     def _best_n_pilots(self, per_pilot: Array) -> IntArray:
-        low, high = self.pilot_range
-        with np.errstate(divide="ignore", over="ignore"):  # pilots that cost nothing: the most
-            ratio = per_pilot * self.coherence_length / np.float64(self.pilot_weight)
-        ratio = np.minimum(ratio, float(high) * (high + 1))
-        t = np.ceil((np.sqrt(1 + 4 * ratio) - 1) / 2)
-        t -= (t - 1) * t >= ratio  # the root is rounded, the comparison is not
-        t += t * (t + 1) < ratio
-        return np.clip(t, low, high).astype(np.int64)
+        return _smallest_best(per_pilot, self.pilot_range, self.coherence_length, self.pilot_weight)
 
     def _cost(self, t: IntArray, length: IntArray, m: IntArray) -> Array:
         return (
@@ -210,6 +200,64 @@ class Problem:
     def _allocation(self, t: int, length: int, m: int) -> Allocation:
         value = self._cost(np.asarray(t), np.asarray(length), np.asarray(m))
         return Allocation(int(t), int(length), int(m), float(value))
+
+
+def best_n_pilots(
+    per_pilot: ArrayLike,
+    pilot_range: tuple[int, int],
+    coherence_length: float,
+    pilot_weight: float,
+) -> IntArray:
+    """Number of pilots that minimises ``A / T + beta T / T_c``, zhang (50), in closed form.
+
+    ``min {T : T (T + 1) >= A T_c / beta}``, clipped to the range: one more pilot pays exactly
+    while ``T (T + 1)`` is smaller. It takes the place of (53) and of the search after it.
+
+    Parameters
+    ----------
+    per_pilot : (...) float
+        A > 0 of zhang (49), the first term of J at T = 1; ``inf`` where nothing is identified.
+    pilot_range : (int, int)
+        T_min and T_max, 1 <= T_min <= T_max.
+    coherence_length : float
+        T_c > 0, in pilots.
+    pilot_weight : float
+        beta >= 0, in the unit of A. Pilots that cost nothing: the most.
+
+    Returns
+    -------
+    (...) int
+        Of two equally good numbers the smaller.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> best_n_pilots([2.0, 2.1, 600.0], (1, 20), coherence_length=1.0, pilot_weight=1.0)
+    array([ 1,  2, 20])
+    """
+    return _smallest_best(
+        _checks.or_inf("per_pilot", per_pilot, _checks.positive),
+        _range("pilot_range", pilot_range, 1),
+        _checks.one("coherence_length", coherence_length, _checks.positive),
+        _checks.one("pilot_weight", pilot_weight, _checks.non_negative),
+    )
+
+
+def _smallest_best(
+    per_pilot: Array, ends: tuple[int, int], coherence_length: float, pilot_weight: float
+) -> IntArray:
+    low, high = ends
+    with np.errstate(divide="ignore", over="ignore"):
+        ratio = per_pilot * coherence_length / np.float64(pilot_weight)
+    ratio = np.minimum(ratio, float(high) * (high + 1))
+    t = np.ceil((np.sqrt(1 + 4 * ratio) - 1) / 2)
+    t -= (t - 1) * t >= ratio  # the root is rounded, the comparison is not
+    t += t * (t + 1) < ratio
+    return np.clip(t, low, high).astype(np.int64)
 
 
 def _range(name: str, value: tuple[int, int], least: int) -> tuple[int, int]:

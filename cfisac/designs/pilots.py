@@ -6,7 +6,7 @@ AP and the best M of the candidates the source minimises::
     J(T, L, M) = c_M / (T (L^2 - 1)) + beta T/T_c + mu M/M_max + nu M L/N_max,     M L <= N_max,
 
 with ``c_M = 6 sigma^2 / (kappa^2 G_M)``. All that the scene has to say is in the ``c_M``:
-:func:`angle_coefficients` gives those of the source, :func:`position_coefficients` those that make
+:func:`angle_unit_bounds` gives those of the source, :func:`position_unit_bounds` those that make
 the first term a squared position error. :func:`exhaustive` finds the optimum of either, and
 :func:`alternating` is the source's search.
 """
@@ -14,25 +14,27 @@ the first term a squared position error. :func:`exhaustive` finds the optimum of
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cfisac import _checks
-from cfisac.designs._pilots_coefficients import (
-    Coefficients,
-    angle_coefficients,
-    position_coefficients,
+from cfisac.designs._pilots_bounds import (
+    UnitBounds,
+    angle_unit_bounds,
+    position_unit_bounds,
 )
-from cfisac.designs._pilots_problem import Allocation, Problem
+from cfisac.designs._pilots_problem import Allocation, Problem, best_n_pilots
 from cfisac.designs._solve import Infeasible, SolverError
 
 __all__ = [
     "Allocation",
-    "Coefficients",
     "Problem",
     "Search",
+    "UnitBounds",
     "alternating",
-    "angle_coefficients",
+    "angle_unit_bounds",
+    "best_n_pilots",
     "exhaustive",
-    "position_coefficients",
+    "position_unit_bounds",
 ]
 
 MOST_ROUNDS = 10_000
@@ -82,7 +84,7 @@ def exhaustive(problem: Problem) -> Allocation:
     low, high = problem.antenna_range
     length = np.arange(low, min(high, problem.antenna_budget) + 1)
     m = np.arange(1, min(problem.n_aps, problem.antenna_budget // low) + 1)[:, None]
-    _checks.room("the table of antenna_range by coefficients", (m.size, length.size))
+    _checks.room("the table of antenna_range by unit_bounds", (m.size, length.size))
     t = problem._best_n_pilots(problem._per_pilot(length, m))
     value = problem._cost(t, length, m)
     value[m * length > problem.antenna_budget] = np.inf
@@ -90,12 +92,11 @@ def exhaustive(problem: Problem) -> Allocation:
     return problem._allocation(t[row, column], length[column], m[row, 0])
 
 
-def alternating(
-    problem: Problem, initial: tuple[int, int, int], tolerance: float = 1e-12
-) -> Search:
+def alternating(problem: Problem, initial: tuple[int, int, int], tolerance: float = 0.0) -> Search:
     """The search of zhang (51)-(59), as printed: T, then L, then M, each the best for the others.
 
-    It ends where no single number can be improved, which need not be the optimum.
+    A number changes only for a smaller J, so the search ends where no single number can be
+    improved. That need not be the optimum.
 
     Parameters
     ----------
@@ -138,9 +139,9 @@ def alternating(
         )
     trace = [problem._allocation(t, length, m)]
     for _ in range(MOST_ROUNDS):
-        t = int(problem._best_n_pilots(problem._per_pilot(np.asarray(length), np.asarray(m))))
-        length = _best_n_antennas(problem, t, m)
-        m = _best_n_aps(problem, t, length)
+        t = _next_n_pilots(problem, t, length, m)
+        length = _next_n_antennas(problem, t, length, m)
+        m = _next_n_aps(problem, t, length, m)
         trace.append(problem._allocation(t, length, m))
         if not np.isfinite(trace[-2].cost):  # a start that identifies nothing
             continue
@@ -149,22 +150,37 @@ def alternating(
     raise SolverError("alternating search", f"{MOST_ROUNDS} rounds")
 
 
-def _best_n_antennas(problem: Problem, t: int, m: int) -> int:
+def _next_n_pilots(problem: Problem, t: int, length: int, m: int) -> int:
+    """Minimise zhang (51) over (52)."""
+    per_pilot = problem._per_pilot(np.asarray(length), np.asarray(m))
+    choices = np.array([problem._best_n_pilots(per_pilot), t])
+    slope = problem.pilot_weight / problem.coherence_length
+    return _best(choices, per_pilot / choices + slope * choices, t)
+
+
+def _next_n_antennas(problem: Problem, t: int, length: int, m: int) -> int:
     """Minimise zhang (54) over (55)."""
     low, high = problem.antenna_range
-    length = np.arange(low, min(high, problem.antenna_budget // m) + 1)
-    value = problem._per_pilot(length, np.asarray(m)) / t
-    value += problem.antenna_weight * m * length / problem.antenna_budget
-    return int(length[np.argmin(value)])
+    choices = np.arange(low, min(high, problem.antenna_budget // m) + 1)
+    value = problem._per_pilot(choices, np.asarray(m)) / t
+    value += problem.antenna_weight * m * choices / problem.antenna_budget
+    return _best(choices, value, length)
 
 
-def _best_n_aps(problem: Problem, t: int, length: int) -> int:
+def _next_n_aps(problem: Problem, t: int, length: int, m: int) -> int:
     """Minimise zhang (56) over (57)."""
-    m = np.arange(1, min(problem.n_aps, problem.antenna_budget // length) + 1)
-    value = problem._per_pilot(np.asarray(length), m) / t
-    value += problem.ap_weight * m / problem.n_aps
-    value += problem.antenna_weight * m * length / problem.antenna_budget
-    return int(m[np.argmin(value)])
+    choices = np.arange(1, min(problem.n_aps, problem.antenna_budget // length) + 1)
+    value = problem._per_pilot(np.asarray(length), choices) / t
+    value += problem.ap_weight * choices / problem.n_aps
+    value += problem.antenna_weight * choices * length / problem.antenna_budget
+    return _best(choices, value, m)
+
+
+def _best(choices: NDArray[np.int64], value: NDArray[np.float64], now: int) -> int:
+    """The best choice: the present one if none is better, or else the smallest of the best."""
+    best = int(np.argmin(value))
+    stays = value[np.flatnonzero(choices == now)[-1]] <= value[best]
+    return now if stays else int(choices[best])
 
 
 def _told(ends: tuple[int, int]) -> str:

@@ -42,9 +42,9 @@ class Exact:
         return min(self.points(), key=lambda point: self.cost(*point))
 
     def update(self, point, which):
-        """The best point that differs in one number only, the smallest of the best."""
+        """The best point that differs in one number only: the same if none is better."""
         those = [p for p in self.points() if all(p[i] == point[i] for i in range(3) if i != which)]
-        return min(those, key=lambda p: (self.cost(*p), p[which]))
+        return min(those, key=lambda p: (self.cost(*p), p != point, p[which]))
 
     def search(self, point):
         trace = [point]
@@ -58,7 +58,7 @@ class Exact:
     def problem(self):
         gains = np.sqrt([float(g) for g in self.g])
         # 6 sigma^2 / kappa^2 = 1 at half a wavelength
-        c = pilots.angle_coefficients(gains, 0.0, np.pi**2 / 6).coefficients
+        c = pilots.angle_unit_bounds(gains, 0.0, np.pi**2 / 6).unit_bounds
         return Problem(c, self.t, self.length, self.budget, float(self.coherence),
                        float(self.beta), float(self.mu), float(self.nu))  # fmt: skip
 
@@ -101,11 +101,10 @@ def test_updates_minimise_j_in_one_number_although_they_leave_terms_out(seed):
     problem, everything = exact.problem(), list(exact.points())
     for index in rng.integers(len(everything), size=5):
         t, length, m = everything[index]
-        assert (int(problem.best_n_pilots(length, m)), length, m) == exact.update((t, length, m), 0)
-        found = pilots._best_n_antennas(problem, t, m)
-        assert (t, found, m) == exact.update((t, length, m), 1)
-        found = pilots._best_n_aps(problem, t, length)
-        assert (t, length, found) == exact.update((t, length, m), 2)
+        point = (t, length, m)
+        assert (pilots._next_n_pilots(problem, *point), length, m) == exact.update(point, 0)
+        assert (t, pilots._next_n_antennas(problem, *point), m) == exact.update(point, 1)
+        assert (t, length, pilots._next_n_aps(problem, *point)) == exact.update(point, 2)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -119,6 +118,15 @@ def test_the_cost_never_rises_and_the_search_ends_where_no_single_number_helps(s
     for which in range(3):
         assert exact.cost(*exact.update(found.allocation[:3], which)) == costs[-1]
     assert found.allocation.cost >= pilots.exhaustive(problem).cost * (1 - 1e-12)
+
+
+def test_the_search_stays_where_another_number_is_as_good():
+    """T = 2 and T = 3 cost the same at ratio 6: neither is left for the other."""
+    problem = Problem([18.0], (1, 9), (2, 2), 2, 1.0, pilot_weight=1.0)
+    assert problem.cost(2, 2, 1) == problem.cost(3, 2, 1)
+    for t in (2, 3):
+        assert pilots.alternating(problem, (t, 2, 1)).allocation.n_pilots == t
+    assert pilots.alternating(problem, (5, 2, 1)).allocation.n_pilots == 2
 
 
 def test_a_looser_tolerance_stops_earlier():
@@ -302,7 +310,7 @@ def test_more_of_one_asks_for_less_of_the_others(seed):
     exact.nu *= 30
     problem = exact.problem()
     for t in (1, 5):
-        best = [pilots._best_n_antennas(problem, t, m) for m in range(1, 5)]
+        best = [pilots._next_n_antennas(problem, t, 2, m) for m in range(1, 5)]
         assert best == sorted(best, reverse=True)
     for length in (2, 5):
         best = problem.best_n_pilots(length, np.arange(1, 5)).tolist()
@@ -325,26 +333,26 @@ def test_an_optimum_is_at_one_access_point_or_cut_off_by_l_max(seed):
 # ----------------------------------------------------------------------- what the scene has to say
 
 
-def test_angle_coefficients_are_the_network_bound():
+def test_unit_bounds_of_angles_are_the_network_bound():
     """c_M / (T (L^2 - 1)) is one over the sum of the informations of zhang (41)."""
     rng = np.random.default_rng(5)
     gain = rng.normal(size=(7, 2)) @ [1, 1j]
     phi = rng.uniform(-1.2, 1.2, 7)
-    found = pilots.angle_coefficients(gain, phi, 0.3, spacing=0.4)
+    found = pilots.angle_unit_bounds(gain, phi, 0.3, spacing=0.4)
     array = arrays.UniformLinearArray(6, 0.4)
     information = 1 / angle_gain.angle_crlb(gain, phi, array, 16, 0.3)
-    for m, those in enumerate(found.aps, 1):
+    for m, those in enumerate(found.sets, 1):
         assert len(set(those.tolist())) == m
         expected = 1 / np.sort(information)[::-1][:m].sum()
         assert 1 / information[those].sum() == pytest.approx(expected, rel=1e-12)
-        assert found.coefficients[m - 1] / (16 * 35) == pytest.approx(expected, rel=1e-12)
+        assert found.unit_bounds[m - 1] / (16 * 35) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_candidate_that_is_not_heard_identifies_nothing():
-    found = pilots.angle_coefficients([0.0, 0.0], 0.0, 1.0)
-    assert np.all(np.isinf(found.coefficients))
+    found = pilots.angle_unit_bounds([0.0, 0.0], 0.0, 1.0)
+    assert np.all(np.isinf(found.unit_bounds))
     with pytest.raises(Infeasible, match="no number of access points up to 2"):
-        Problem(found.coefficients, (1, 2), (2, 3), 6, 10, 1.0)
+        Problem(found.unit_bounds, (1, 2), (2, 3), 6, 10, 1.0)
 
 
 def bearings(n_aps, seed, n_antennas, n_pilots=1):
@@ -359,27 +367,27 @@ def bearings(n_aps, seed, n_antennas, n_pilots=1):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_position_coefficients_are_those_of_the_best_sets(seed):
+def test_unit_bounds_of_positions_are_those_of_the_best_sets(seed):
     each = bearings(6, seed, 2).each()
-    found = pilots.position_coefficients(each, 2)
-    assert np.isinf(found.coefficients[0])
+    found = pilots.position_unit_bounds(each, 2)
+    assert np.isinf(found.unit_bounds[0])
     for m in range(2, 7):
         bounds = {
             those: 3 * np.trace(np.linalg.inv(each[list(those)].sum(axis=0)))
             for those in itertools.combinations(range(6), m)
         }
-        assert found.coefficients[m - 1] == pytest.approx(min(bounds.values()), rel=1e-9)
-        assert bounds[tuple(found.aps[m - 1].tolist())] == pytest.approx(
+        assert found.unit_bounds[m - 1] == pytest.approx(min(bounds.values()), rel=1e-9)
+        assert bounds[tuple(found.sets[m - 1].tolist())] == pytest.approx(
             min(bounds.values()), rel=1e-9
         )
-    assert np.all(np.diff(found.coefficients[1:]) <= 0)
+    assert np.all(np.diff(found.unit_bounds[1:]) <= 0)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_position_problem_is_solved_by_brute_force_too(seed):
     """Over all T, L and sets, with the position error bound of the paths themselves."""
-    c = pilots.position_coefficients(bearings(5, seed, 4).each(), 4)
-    problem = Problem(c.coefficients, (1, 6), (2, 5), 14, 20, 0.5, 1.0, 2.0)
+    c = pilots.position_unit_bounds(bearings(5, seed, 4).each(), 4)
+    problem = Problem(c.unit_bounds, (1, 6), (2, 5), 14, 20, 0.5, 1.0, 2.0)
     best = pilots.exhaustive(problem)
     least = np.inf
     for t, length in itertools.product(range(1, 7), range(2, 6)):
@@ -397,16 +405,16 @@ def test_the_position_problem_is_solved_by_brute_force_too(seed):
 def test_one_number_per_candidate_is_sorted():
     """D = 1: the best set of M is the M largest informations."""
     info = np.array([2.0, 5.0, 1.0])
-    found = pilots.position_coefficients(info[:, None, None], 2)
-    np.testing.assert_allclose(found.coefficients, 3 / np.array([5.0, 7.0, 8.0]))
-    assert [each.tolist() for each in found.aps] == [[1], [0, 1], [0, 1, 2]]
+    found = pilots.position_unit_bounds(info[:, None, None], 2)
+    np.testing.assert_allclose(found.unit_bounds, 3 / np.array([5.0, 7.0, 8.0]))
+    assert [each.tolist() for each in found.sets] == [[1], [0, 1], [0, 1, 2]]
 
 
 def test_access_points_on_one_line_with_the_user_fix_no_position():
     aps = np.array([[10.0, 0.0], [35.0, 0.0], [-20.0, 0.0]])
     aperture = arrays.aperture(arrays.linear(4, 0.5, [0.0, 1.0]))
     each = paths.one_way([0.0, 0.0], aps, 1.0, 0.0, aperture).each()
-    assert np.all(np.isinf(pilots.position_coefficients(each, 4).coefficients))
+    assert np.all(np.isinf(pilots.position_unit_bounds(each, 4).unit_bounds))
 
 
 # ------------------------------------------------------------------------------------- invariances
@@ -416,7 +424,7 @@ def test_prices_and_bound_in_another_unit_give_the_same_allocation():
     exact = some(11)
     problem = exact.problem()
     scale = 57.3**2
-    other = Problem(scale * problem.coefficients, exact.t, exact.length, exact.budget, 20.0,
+    other = Problem(scale * problem.unit_bounds, exact.t, exact.length, exact.budget, 20.0,
                     scale * problem.pilot_weight, scale * problem.ap_weight,
                     scale * problem.antenna_weight)  # fmt: skip
     first, second = pilots.exhaustive(problem), pilots.exhaustive(other)
@@ -440,17 +448,17 @@ def test_a_budget_of_one_array_leaves_one_access_point():
 
 # --------------------------------------------------------------------------------------- bad input
 
-GOOD = {"coefficients": [1.0, 0.5], "pilot_range": (1, 9), "antenna_range": (2, 4),
+GOOD = {"unit_bounds": [1.0, 0.5], "pilot_range": (1, 9), "antenna_range": (2, 4),
         "antenna_budget": 8, "coherence_length": 20.0, "pilot_weight": 0.1}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"coefficients": [1.0, 0.0]}, ValueError, "coefficients must be > 0"),
-        ({"coefficients": [np.nan]}, ValueError, "coefficients must be finite"),
-        ({"coefficients": [[1.0]]}, ValueError, r"coefficients must have shape \(M_max,\)"),
-        ({"coefficients": []}, ValueError, r"coefficients must have shape \(M_max,\)"),
+        ({"unit_bounds": [1.0, 0.0]}, ValueError, "unit_bounds must be > 0"),
+        ({"unit_bounds": [np.nan]}, ValueError, "unit_bounds must be finite"),
+        ({"unit_bounds": [[1.0]]}, ValueError, r"unit_bounds must have shape \(M_max,\)"),
+        ({"unit_bounds": []}, ValueError, r"unit_bounds must have shape \(M_max,\)"),
         ({"pilot_range": (0, 9)}, ValueError, "pilot_range must be a whole number >= 1"),
         ({"pilot_range": (1, 2.5)}, ValueError, "pilot_range must be a whole number"),
         ({"pilot_range": (9, 1)}, ValueError, "pilot_range must be two increasing whole numbers"),
@@ -462,7 +470,7 @@ GOOD = {"coefficients": [1.0, 0.5], "pilot_range": (1, 9), "antenna_range": (2, 
         ({"pilot_weight": -0.1}, ValueError, "pilot_weight must be >= 0"),
         ({"pilot_weight": 0.0}, ValueError, "one of pilot_weight, ap_weight and antenna_weight"),
         ({"ap_weight": np.inf}, ValueError, "ap_weight must be finite"),
-        ({"coefficients": [np.inf, 1.0], "antenna_budget": 3}, Infeasible,
+        ({"unit_bounds": [np.inf, 1.0], "antenna_budget": 3}, Infeasible,
          "no number of access points up to 1 identifies anything"),
     ],
 )  # fmt: skip
@@ -495,15 +503,15 @@ def test_other_bad_input_is_refused():
     with pytest.raises(ValueError, match="must broadcast"):
         problem.cost([1, 2], [2, 3, 4], 1)
     with pytest.raises(ValueError, match=r"gain and phi must have shape \(M_max,\)"):
-        pilots.angle_coefficients([1.0, 2.0], [0.1, 0.2, 0.3], 1.0)
+        pilots.angle_unit_bounds([1.0, 2.0], [0.1, 0.2, 0.3], 1.0)
     with pytest.raises(ValueError, match="noise_variance must be > 0"):
-        pilots.angle_coefficients([1.0, 2.0], 0.1, 0.0)
+        pilots.angle_unit_bounds([1.0, 2.0], 0.1, 0.0)
     with pytest.raises(ValueError, match=r"each must have shape \(M_max, D, D\)"):
-        pilots.position_coefficients(np.eye(2), 2)
+        pilots.position_unit_bounds(np.eye(2), 2)
     with pytest.raises(ValueError, match="each must hold 1 to 16 candidates, got 17"):
-        pilots.position_coefficients(np.ones((17, 1, 1)), 2)
+        pilots.position_unit_bounds(np.ones((17, 1, 1)), 2)
     with pytest.raises(ValueError, match="n_antennas must be a whole number >= 2"):
-        pilots.position_coefficients(np.ones((3, 1, 1)), 1)
+        pilots.position_unit_bounds(np.ones((3, 1, 1)), 1)
 
 
 def test_a_search_that_does_not_end_says_so(monkeypatch):

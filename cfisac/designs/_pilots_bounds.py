@@ -1,4 +1,4 @@
-"""What candidate access points tell: the coefficients of :mod:`cfisac.designs.pilots`."""
+"""What candidate access points tell, for :mod:`cfisac.designs.pilots`."""
 
 from typing import NamedTuple
 
@@ -13,31 +13,31 @@ IntArray = NDArray[np.int64]
 MOST_CANDIDATES = 16  # of which all sets are compared
 
 
-class Coefficients(NamedTuple):
+class UnitBounds(NamedTuple):
     """What the scene says: c_M of every number of APs, and which APs these are.
 
     Parameters
     ----------
-    coefficients : (M_max,) float
+    unit_bounds : (M_max,) float
         The first term of J times ``T (L^2 - 1)``; rad^2 or m^2. ``inf`` where M access points
         identify nothing.
-    aps : tuple of (M,) int
-        The APs behind each coefficient, M = 1 .. M_max, by their index among the candidates.
+    sets : tuple of (M,) int
+        The APs behind each number, M = 1 .. M_max, by their index among the candidates.
 
     Examples
     --------
-    >>> found = angle_coefficients([2.0, 3.0], [0.0, 0.0], noise_variance=1.0)
-    >>> [each.tolist() for each in found.aps]
+    >>> found = angle_unit_bounds([2.0, 3.0], [0.0, 0.0], noise_variance=1.0)
+    >>> [each.tolist() for each in found.sets]
     [[1], [1, 0]]
     """
 
-    coefficients: Array
-    aps: tuple[IntArray, ...]
+    unit_bounds: Array
+    sets: tuple[IntArray, ...]
 
 
-def angle_coefficients(
+def angle_unit_bounds(
     gain: ArrayLike, phi: ArrayLike, noise_variance: float, spacing: float = 0.5
-) -> Coefficients:
+) -> UnitBounds:
     """c_M = 6 sigma^2 / (kappa^2 G_M) of zhang (42)-(44) and (49): the candidates by their quality.
 
     Parameters
@@ -53,7 +53,7 @@ def angle_coefficients(
 
     Returns
     -------
-    Coefficients
+    UnitBounds
         rad^2. The first M of the candidates sorted by ``|alpha|^2 cos^2(phi)``, of equal ones
         those with the lower index.
 
@@ -64,8 +64,8 @@ def angle_coefficients(
 
     Examples
     --------
-    >>> found = angle_coefficients([1.0, 2.0j, 2.0], [0.0, 0.0, 1.2], noise_variance=1.0)
-    >>> found.coefficients.round(3), found.aps[1].tolist()
+    >>> found = angle_unit_bounds([1.0, 2.0j, 2.0], [0.0, 0.0, 1.2], noise_variance=1.0)
+    >>> found.unit_bounds.round(3), found.sets[1].tolist()
     (array([0.152, 0.122, 0.11 ]), [1, 0])
     """
     alpha = _checks.finite("gain", gain, complex)
@@ -79,11 +79,11 @@ def angle_coefficients(
     quality = np.abs(alpha) ** 2 * np.cos(angle) ** 2
     order = np.argsort(-quality, kind="stable")
     with np.errstate(divide="ignore"):
-        coefficients = 6 * noise / (kappa**2 * np.cumsum(quality[order]))
-    return Coefficients(coefficients, tuple(order[:m] for m in range(1, len(order) + 1)))
+        unit_bounds = 6 * noise / (kappa**2 * np.cumsum(quality[order]))
+    return UnitBounds(unit_bounds, tuple(order[:m] for m in range(1, len(order) + 1)))
 
 
-def position_coefficients(each: ArrayLike, n_antennas: int) -> Coefficients:
+def position_unit_bounds(each: ArrayLike, n_antennas: int) -> UnitBounds:
     """c_M with which the first term of J is a squared position error bound, in m^2.
 
     ``c_M = (L^2 - 1) min tr (sum of M informations)^-1``, over all sets of M candidates. The best
@@ -100,7 +100,7 @@ def position_coefficients(each: ArrayLike, n_antennas: int) -> Coefficients:
 
     Returns
     -------
-    Coefficients
+    UnitBounds
         m^2. ``inf`` for numbers of APs of which no set fixes the position, and for these the set
         of the first.
 
@@ -113,8 +113,8 @@ def position_coefficients(each: ArrayLike, n_antennas: int) -> Coefficients:
     Examples
     --------
     >>> bearings = np.array([[1.0, 0.0], [0.99, 0.141], [0.0, 0.5]])  # two look the same way
-    >>> found = position_coefficients(bearings[:, :, None] * bearings[:, None, :], n_antennas=2)
-    >>> found.coefficients.round(1), found.aps[1].tolist()
+    >>> found = position_unit_bounds(bearings[:, :, None] * bearings[:, None, :], n_antennas=2)
+    >>> found.unit_bounds.round(1), found.sets[1].tolist()
     (array([ inf, 15. , 13.1]), [0, 2])
     """
     single = _checks.finite("each", each)
@@ -129,10 +129,10 @@ def position_coefficients(each: ArrayLike, n_antennas: int) -> Coefficients:
     number = np.arange(len(total))
     bits = number[:, None] >> np.arange(len(single)) & 1
     bound = fisher.position_error_bound(total) ** 2
-    size, coefficients, aps = bits.sum(axis=1), [], []
+    size, unit_bounds, sets = bits.sum(axis=1), [], []
     for m in range(1, len(single) + 1):
         those = number[size == m]
         best = those[np.argmin(bound[those])]
-        coefficients.append((length**2 - 1) * bound[best])
-        aps.append(np.flatnonzero(bits[best]))
-    return Coefficients(np.array(coefficients), tuple(aps))
+        unit_bounds.append((length**2 - 1) * bound[best])
+        sets.append(np.flatnonzero(bits[best]))
+    return UnitBounds(np.array(unit_bounds), tuple(sets))
