@@ -43,8 +43,8 @@ def peak(table, curve, axis):
         rows = rows.set_index(axis).iloc[1:]
         step, error = rows.last_step_rad2, rows.last_step_rad2_se
         best = step.index[step > 0].max()
-        assert (step[:best] > 5 * error[:best]).all()
-        assert (step[best + 1 :] < -5 * error[best + 1 :]).all()
+        assert (step.loc[:best] > 5 * error.loc[:best]).all()
+        assert (step.loc[best + 1 :] < -5 * error.loc[best + 1 :]).all()
         found[name] = int(best)
     return found
 
