@@ -169,6 +169,14 @@ def test_rounding_the_root_of_53_is_not_enough():
     assert problem.cost(2, 2, 1) < problem.cost(1, 2, 1)
 
 
+@pytest.mark.parametrize("t", [1, 2, 3, 17, 4097, 10**6])
+def test_one_rounding_above_a_step_takes_one_pilot_more(t):
+    """The root of 1 + 4 ratio is the same number on both sides of the step."""
+    step = float(t * (t + 1))
+    ratios = [np.nextafter(step, 0), step, np.nextafter(step, np.inf)]
+    assert pilots.best_n_pilots(ratios, (1, 10**7), 1.0, 1.0).tolist() == [t, t, t + 1]
+
+
 def test_pilots_without_a_price_are_the_most():
     problem = Problem([1.0], (2, 11), (2, 4), 4, 5.0, antenna_weight=1.0)
     assert problem.best_n_pilots(2, 1) == 11
@@ -502,6 +510,11 @@ def test_other_bad_input_is_refused():
         problem.best_n_pilots(1, 1)
     with pytest.raises(ValueError, match="must broadcast"):
         problem.cost([1, 2], [2, 3, 4], 1)
+    for wrong, name in (([-1.0], "per_pilot"), ([np.nan], "per_pilot")):
+        with pytest.raises(ValueError, match=name):
+            pilots.best_n_pilots(wrong, (1, 9), 1.0, 1.0)
+    with pytest.raises(ValueError, match="pilot_range must be two increasing whole numbers"):
+        pilots.best_n_pilots(1.0, (3, 2), 1.0, 1.0)
     with pytest.raises(ValueError, match=r"gain and phi must have shape \(M_max,\)"):
         pilots.angle_unit_bounds([1.0, 2.0], [0.1, 0.2, 0.3], 1.0)
     with pytest.raises(ValueError, match="noise_variance must be > 0"):
