@@ -227,6 +227,67 @@ def compositions(total: int, parts: int) -> NDArray[np.int64]:
     return np.diff(cuts, axis=1, prepend=0, append=total)
 
 
+def search(problem: Problem, n_polished: int = 10) -> Placement:
+    """Solve the problem from many starts: the antennas have several valleys.
+
+    Where a few access points have most of the antennas there may be another local optimum, and it
+    may be the better one. So after :func:`direct` from the initial placement all compositions of
+    the budget are scored at the places found. Those that no move of one antenna improves are
+    further starts, the best ``n_polished`` of them, and the best end is returned.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_polished : int
+        The most starts besides the initial placement, >= 1.
+
+    Returns
+    -------
+    Placement
+
+    Raises
+    ------
+    SolverError
+        As :func:`direct`.
+    ValueError
+        If ``n_polished`` is no whole number >= 1, or there are too many compositions.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import liu_scene
+    >>> problem = Problem(liu_scene(np.random.default_rng([36, 9]), 20), reach=10.0)
+    >>> alone, best = direct(problem), search(problem)
+    >>> alone.n_antennas.round(1), round(alone.objective, 3)
+    (array([ 6.1, 10.2,  4.7, 11. ]), 0.73)
+    >>> best.n_antennas.round(1), round(best.objective, 3)
+    (array([ 2.7, 17.8,  1. , 10.5]), 0.66)
+    """
+    n_polished = _checks.one("n_polished", n_polished, _checks.count)
+    ways = compositions(problem._budget, len(problem.scene.aps))
+    first = direct(problem)
+    score = scores(problem, first.aps, ways)
+    lowest = np.flatnonzero(_no_move_is_better(ways, score))
+    starts = lowest[np.argsort(score[lowest], kind="stable")[:n_polished]]
+    ends = [
+        direct(problem, initial=problem.placement(first.aps, ways[k], "valley")) for k in starts
+    ]
+    return min([first, *ends], key=lambda each: each.objective)
+
+
+def _no_move_is_better(ways: NDArray[np.int64], score: Array) -> NDArray[np.bool_]:
+    """Whether no antenna that one access point gives to another lowers the score."""
+    n_aps, base = ways.shape[1], int(ways.max()) + 2
+    digits = base ** np.arange(n_aps)[::-1]
+    keys = ways @ digits  # in the order of the rows
+    lowest = np.ones(len(ways), dtype=bool)
+    for k, m in itertools.permutations(range(n_aps), 2):
+        moved = keys + digits[k] - digits[m]
+        place = np.minimum(np.searchsorted(keys, moved), len(keys) - 1)
+        exists = (ways[:, m] > 1) & (keys[place] == moved)
+        lowest &= ~(exists & (score[place] < score))
+    return lowest
+
+
 def integers(problem: Problem, design: Placement | None = None, n_polished: int = 10) -> Placement:
     """Whole antenna numbers: score every way to share the budget, then move once more.
 
@@ -239,7 +300,7 @@ def integers(problem: Problem, design: Placement | None = None, n_polished: int 
     ----------
     problem : Problem
     design : Placement, optional
-        By default :func:`direct` of the problem.
+        By default that of :func:`search`.
     n_polished : int
         For how many of the best compositions places are found anew, >= 1.
 
@@ -266,7 +327,7 @@ def integers(problem: Problem, design: Placement | None = None, n_polished: int 
     """
     n_polished = _checks.one("n_polished", n_polished, _checks.count)
     ways = compositions(problem._budget, len(problem.scene.aps)).astype(float)
-    best = direct(problem) if design is None else design
+    best = search(problem) if design is None else design
     problem.check(best.aps, best.n_antennas)
     whole = np.rint(best.n_antennas)
     if np.abs(best.n_antennas - whole).max() <= _WHOLE:  # the relaxed optimum is one of them

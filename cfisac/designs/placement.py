@@ -9,7 +9,7 @@ either answer.
 
 from cfisac.designs._placement_admm import REPAIRS, admm
 from cfisac.designs._placement_bound import Criterion, JointBound
-from cfisac.designs._placement_direct import compositions, direct, integers, scores
+from cfisac.designs._placement_direct import compositions, direct, integers, scores, search
 from cfisac.designs._placement_problem import (
     Placement,
     Problem,
@@ -29,5 +29,6 @@ __all__ = [
     "integers",
     "kkt_residual",
     "scores",
+    "search",
     "spread_targets",
 ]
