@@ -109,16 +109,6 @@ def random_design(problem: Problem, rng: np.random.Generator) -> Placement:
     return problem.placement(problem.scene.aps + offset, ways[rng.integers(len(ways))], "random")
 
 
-def _feasible(problem: Problem, design: Placement) -> float:
-    """Whether an answer, z of an ADMM, is in the feasible set to 0.1 m and antennas (0 or 1)."""
-    z = design.joint
-    if z is None:
-        return 1.0
-    away = np.hypot(*(z[:, :2] - problem.scene.aps).T).max()
-    spare = np.sum(problem.scene.n_antennas) - z[:, 2].sum()
-    return float(away <= problem.reach + 0.1 and z[:, 2].min() >= 0.9 and spare >= -0.1)
-
-
 METHODS: Mapping[str, Callable[[Problem, np.random.Generator], Placement]] = {
     "random": random_design,
     "ADMM, step 3 as printed": lambda problem, rng: placement.admm(
@@ -141,13 +131,13 @@ def figure_trial(rng: np.random.Generator, method: str, made_for: str) -> Mappin
     """Figure 5 for one draw of 20 targets: by each bound, and over the whole area.
 
     Where the iteration as printed ends depends on the last digit of the machine. Kept of it is
-    only whether its z can be built and whether its U, which may only fall, is below zero.
+    only whether its U, which cannot rise again, is soon below zero and so below every bound.
     """
     scene = liu_scene(rng, N_TARGETS)
     problem, right = problem_of(scene, made_for), problem_of(scene, "right")
     chaotic = method == "ADMM as printed"
     if chaotic:
-        design = placement.admm(problem, repairs=(), rng=rng, n_iterations=20)
+        design = placement.admm(problem, repairs=(), rng=rng, n_iterations=3)
     else:
         design = METHODS[method](problem, rng)
     result = {
@@ -159,10 +149,7 @@ def figure_trial(rng: np.random.Generator, method: str, made_for: str) -> Mappin
     if chaotic:
         result = dict.fromkeys(result, math.nan)
     lost = design.joint is not None and design.history["level"][-1] < 0
-    return result | {
-        "feasible_share": _feasible(problem, design),
-        "level_below_zero_share": float(lost),
-    }
+    return result | {"level_below_zero_share": float(lost)}
 
 
 def _worst(problem: Problem, design: Placement) -> Array:
@@ -284,7 +271,7 @@ STUDIES = (
             "fixed": "the same with (13) and (15) mended: gains and the other half of the state "
             "known, (m/s)^2 and rad^2 added",
             "right": "joint bound, gains unknown, Cartesian velocity",
-            "ADMM as printed": "rho = (0.01, 0.01, 0.6) kept; multipliers uniform in [0, 1); 20 "
+            "ADMM as printed": "rho = (0.01, 0.01, 0.6) kept; multipliers uniform in [0, 1); 3 "
             "iterations; truncated Newton steps of at most 200 evaluations",
             "ADMM, step 3 as printed": "the sign in (30) mended, z bounded, lambda = chi = 0 and "
             "gamma = -1/20 at first, 200 iterations",
@@ -294,8 +281,7 @@ STUDIES = (
             "over initial": "largest value over the targets, by that of the initial placement: the "
             "objective by each bound, the right traces of position and velocity, and the right "
             "objective over the whole area",
-            "feasible": "whether the answer is in the feasible set to 0.1 m and 0.1 antennas; z "
-            "for an ADMM",
+            "level below zero": "whether U, the smallest objective that an ADMM still allows, is",
         },
         shows="right_over_initial",
         plot=plot_figure,

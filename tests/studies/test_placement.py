@@ -97,11 +97,11 @@ def figure():
     return studies.stored("liu-fig5").set_index(["method", "made_for"])
 
 
-def test_the_printed_iteration_never_ends_where_it_can_be_built(figure):
+def test_the_printed_iteration_soon_asks_for_less_than_nothing(figure):
     for made_for in ("printed", "right"):
-        row = figure.loc["ADMM as printed", made_for]
-        assert row["feasible_share"] == 0
-        assert row["level_below_zero_share"] == 1
+        assert figure.loc[("ADMM as printed", made_for), "level_below_zero_share"] > 0.9
+    other = figure.drop("ADMM as printed")
+    assert np.all(other["level_below_zero_share"] == 0)
 
 
 def test_direct_is_better_than_the_mended_iteration_and_that_than_the_printed_step(figure):
