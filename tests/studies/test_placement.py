@@ -107,9 +107,9 @@ def test_the_printed_iteration_soon_asks_for_less_than_nothing(figure):
 def test_direct_is_better_than_the_mended_iteration_and_that_than_the_printed_step(figure):
     value = figure["right_over_initial"]
     best = value["direct", "right"]
-    assert best < value["ADMM, mended", "right"] < best + 0.02
+    assert best < value["ADMM, mended", "right"] < best + 0.03
     assert value["ADMM, step 3 as printed", "right"] > 0.95
-    assert best < value["direct, whole antennas", "right"] < best + 0.01
+    assert best < value["direct, whole antennas", "right"] < best + 0.02
     assert value["random", "right"] > 1
 
 
