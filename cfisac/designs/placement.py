@@ -3,8 +3,8 @@
 Four access points may each move within a disc, and share a number of antennas, so that the worst
 of many moving targets is located best. :class:`Problem` is liu's (P0), :func:`admm` its
 Algorithm 2, printed or mended. :func:`direct` solves the same problem in epigraph form with exact
-gradients, :func:`integers` rounds by scoring every composition, and :func:`kkt_residual` judges
-either answer.
+gradients, :func:`search` does so from every valley that the antennas have, :func:`integers` rounds
+by scoring every composition, and :func:`kkt_residual` judges any answer.
 """
 
 from cfisac.designs._placement_admm import REPAIRS, admm
