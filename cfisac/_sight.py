@@ -56,6 +56,17 @@ class Sight(NamedTuple):
             gradient[..., k] -= area * u[i]
         return gradient
 
+    def bending(self, vector: Array) -> Array:
+        """Second derivatives (..., D, D) of ``u . vector`` by the position.
+
+        ``(3 (u . a) u u^T - (u . a) I - u a^T - a u^T) / d^2``.
+        """
+        u, a = np.broadcast_arrays(self.unit, vector)
+        along, mixed = (u * a).sum(axis=-1)[..., None, None], u[..., :, None] * a[..., None, :]
+        second = along * (3 * (u[..., :, None] * u[..., None, :]) - np.eye(u.shape[-1]))
+        bent: Array = second - (mixed + np.swapaxes(mixed, -1, -2))
+        return bent / self.distance[..., None, None] ** 2
+
 
 def sight(
     position: ArrayLike,

@@ -409,6 +409,21 @@ def test_noisy_delay_and_bearing_scatter_the_position_as_the_jacobian_says():
     assert np.abs(root @ scatter @ root.T - np.eye(2)).max() < 5 * np.sqrt(2 / n)
 
 
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_bending_is_the_derivative_of_turning(dimension):
+    rng = np.random.default_rng(dimension)
+    anchors, vectors = rng.uniform(-50, 50, (2, 5, dimension))
+    point = rng.uniform(60, 90, dimension)
+
+    def turning(here):
+        return geometry.sight(here, anchors).turning(vectors)
+
+    bent = geometry.sight(point, anchors).bending(vectors)
+    found = oracle.derivatives(turning, point, 0.1)
+    np.testing.assert_allclose(bent, found, rtol=1e-7, atol=1e-12)
+    np.testing.assert_array_equal(bent, np.swapaxes(bent, -1, -2))
+
+
 # -------------------------------------------------------------------------------- invariances
 
 

@@ -98,8 +98,9 @@ def printed_jacobians(
     speed, heading = _polar(np.asarray(velocity)[..., None, :])
     lacking = np.asarray(missing)[..., None]
     big_theta, epsilon = offset[..., 0], offset[..., 1]
-    eta, angle = np.hypot(big_theta, epsilon), np.arctan2(epsilon, big_theta)
-    cos, sin = np.cos(angle - heading), np.sin(angle - heading)
+    eta = np.sqrt(big_theta**2 + epsilon**2)  # complex numbers may come here: placement has slopes
+    cos = (big_theta * np.cos(heading) + epsilon * np.sin(heading)) / eta
+    sin = (epsilon * np.cos(heading) - big_theta * np.sin(heading)) / eta
     per_speed = -2 * carrier_frequency / speed_of_light
     doppler, xi = per_speed * speed * cos, per_speed * speed * sin  # xi = doppler * tan
     by_position = [
@@ -112,7 +113,7 @@ def printed_jacobians(
             epsilon * big_theta * doppler / (eta * xi * speed_of_light * lacking),
             epsilon * big_theta / (2 * eta * speed_of_light),
         ],
-        [cos**2 / (speed * sin), np.cos(angle)],
+        [cos**2 / (speed * sin), big_theta / eta],
         [per_speed * cos, per_speed * speed * sin],
     ]
     return _matrix(by_position), _matrix(by_velocity)
