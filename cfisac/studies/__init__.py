@@ -56,9 +56,9 @@ def all_studies() -> dict[str, Study]:
     >>> list(studies.all_studies())[:2]
     ['zhang-fig2', 'zhang-fig3']
     """
-    from cfisac.studies import commit, fan, liu, maps, synchronisation, zhang
+    from cfisac.studies import commit, fan, liu, maps, synchronisation, tradeoff, zhang
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation)
+    modules = (zhang, fan, liu, commit, tradeoff, maps, synchronisation)
     return {study.id: study for module in modules for study in module.STUDIES}
 
 
