@@ -372,6 +372,15 @@ def test_a_grid_costs_more_than_the_least_that_the_energy_must_cost():
     assert grid / least == pytest.approx((1 + 1 / GAMMA) * np.log(1 + GAMMA), rel=1e-3)
 
 
+def test_short_loud_pilots_come_near_the_curve_of_cancelled_ones():
+    """commit (33): in slots of their own, for the share theta of the time, with all of s P."""
+    share = 0.1
+    cancelled = tradeoff.region(1 - share, GAMMA, J).rate
+    for theta, near in ((0.1, 0.04), (0.01, 0.005), (1e-4, 1e-4)):
+        own = (1 - theta) * np.log2(1 + GAMMA * (1 - share) / (1 - theta))
+        assert 0 < cancelled - own < near * cancelled + theta * cancelled
+
+
 def test_a_report_waits_for_the_next_pilots():
     """commit (34): a request at a random time; long periods do not go with 10-40 ms."""
     rng = np.random.default_rng(34)

@@ -363,7 +363,9 @@ def test_a_second_solver_and_a_general_one_agree():
 def test_sensing_sits_where_the_place_is_seen_whatever_the_channel_is_there():
     """commit (30): in strong directions for a user at the place, in weak ones for one elsewhere."""
     there = 6 * LIGHT.responses.sum(axis=0, keepdims=True).conj()
-    elsewhere = 6 * np.linalg.svd(LIGHT.responses)[2][3:4]  # lights the place with nothing
+    start = np.arange(1, N + 1)
+    dark = start - (LIGHT.responses.conj() @ start) @ LIGHT.responses  # lights it with nothing
+    elsewhere = 6 * dark.conj()[None] / np.linalg.norm(dark)
     kept = []
     for channel in (there, elsewhere):
         free = tradeoff.best_covariance(channel, LIGHT, np.inf, POWERS)
@@ -371,7 +373,7 @@ def test_sensing_sits_where_the_place_is_seen_whatever_the_channel_is_there():
         kept.append((2**found.rate - 1) / (2**free.rate - 1))
         assert found.upper_bound - found.rate < 1e-5 * found.rate
     assert kept[0] > 0.95
-    assert kept[1] < 0.75
+    assert kept[1] < 0.2
 
 
 def test_a_direction_of_departure_sits_where_a_lone_path_has_no_channel():
