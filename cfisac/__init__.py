@@ -35,7 +35,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-    ``maps``, ``synchronisation``, ``tradeoff``; a terminal calls them with ``cfisac list | run | verify``.
+    ``tradeoff``, ``maps``, ``synchronisation``; a terminal calls them with
+    ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

@@ -33,13 +33,16 @@ ComplexArray = NDArray[np.complex128]
 
 # Optima are of low rank and often not unique: the solver's linear systems need more than its usual
 # regularisation. What comes back is made feasible and bounded here, so that neither depends on it.
-_SETTINGS: dict[str, Any] = {
-    "static_regularization_constant": 1e-7,
-    **{f"{kind}tol_{name}": 1e-8
-       for kind in ("", "reduced_") for name in ("feas", "gap_abs", "gap_rel")},
-}  # fmt: skip
+_TRIES: tuple[dict[str, Any], ...] = tuple(
+    {
+        "static_regularization_constant": 1e-7,
+        **{f"{kind}tol_{name}": size
+           for kind in ("", "reduced_") for name in ("feas", "gap_abs", "gap_rel")},
+    }
+    for size in (1e-8, 1e-7)
+)  # fmt: skip
 _ROOM = 1e-6  # relative: by how much an answer may miss a demand
-_EDGE = 1e-5  # the same: how near to the sharpest a solver gets
+_EDGE = 1e-4  # the same: how near to the sharpest a solver gets
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,8 @@ def best_covariance(
     Returns
     -------
     Covariance
-        With an upper bound on the rate.
+        With an upper bound on the rate. If ``largest_peb`` is within 1e-4 of the best reachable
+        one it is a mixture with the sharpest covariance, and its bound may be far above its rate.
 
     Raises
     ------
@@ -276,7 +280,11 @@ class _Program:
         """Solve it."""
         import cvxpy as cp
 
-        solve(cp.Problem(cp.Maximize(what), self.parts), name, **_SETTINGS)
+        problem = cp.Problem(cp.Maximize(what), self.parts)
+        try:
+            solve(problem, name, **_TRIES[0])
+        except SolverError:
+            solve(problem, name, **_TRIES[1])
 
     def found(self) -> tuple[ComplexArray, Array]:
         """The covariance in watts, and the prices of a watt of each power."""

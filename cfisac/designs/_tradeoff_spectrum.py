@@ -257,35 +257,39 @@ def _closed(g: Array, x: Array, w: Array, level: float) -> tuple[Array, float, f
     if _variance(plain, x, w)[0] >= level:
         return plain, 0.0, 0.0
 
+    last = 0.0  # log of the price, from one m to the next
+
     def at(m: float) -> tuple[Array, float]:
+        nonlocal last
         d = w * (x - m) ** 2
 
         def short(log_mu: float) -> float:
             return float(d @ _water(g, np.exp(log_mu) * d)) - level
 
-        low, high = -10.0, 2.0
-        while short(low) > 0 and low > -60:
-            low -= 10.0
-        if short(low) > 0:  # about this m nothing is asked for
+        if d @ plain >= level:  # about this m nothing is asked for
             return plain, 0.0
+        step = 0.02
+        low, high = last - step, last + step
+        while short(low) > 0:
+            low, step = low - step, 3 * step
         while short(high) < 0:
-            high += 2.0
+            high, step = high + step, 3 * step
             if high > 200:
                 raise SolverError("tilted water-filling", "no multiplier of the information")
-        log_mu = brentq(short, low, high, xtol=1e-13, rtol=1e-14)
-        return _water(g, np.exp(log_mu) * d), float(np.exp(log_mu))
+        last = float(brentq(short, low, high, xtol=1e-13, rtol=1e-14))
+        return _water(g, np.exp(last) * d), float(np.exp(last))
 
     def off(m: float) -> float:
         return _variance(at(m)[0], x, w)[1] - m
 
-    if abs(off(0.0)) <= 1e-13:  # symmetric
-        m = 0.0
-    elif off(-1.0) <= 0:
-        m = -1.0
-    elif off(1.0) >= 0:
-        m = 1.0
-    else:
-        m = float(brentq(off, -1.0, 1.0, xtol=1e-14))
+    m = _variance(plain, x, w)[1]
+    # The centroid moves little with m: a bracket begins with where it goes.
+    ahead, reach = off(m), 0.0
+    if abs(ahead) > 1e-13:
+        reach = m + 2 * ahead
+        while off(reach) * ahead > 0:
+            reach += 2 * (reach - m)
+        m = float(brentq(off, m, reach, xtol=1e-13))
     part, mu = at(m)
     return part, mu, m
 

@@ -292,6 +292,28 @@ def test_the_best_covariance_is_certified_to_1e_5(share):
         assert found.rate < FREE.rate
 
 
+@pytest.mark.parametrize("seed", [3, 7, 33, 38])  # 1, 3, 2 and 1 antennas of the user
+def test_any_scene_is_certified(seed):
+    """One to four transmitters, weak and strong channels, one pool of power or several."""
+    rng = np.random.default_rng(seed)
+    n_tx, size, m = int(rng.integers(1, 5)), int(rng.choice([2, 4, 8, 16])), rng.choice([1, 2, 3])
+    drawn = scenarios.MultistaticScene(
+        transmitters=rng.uniform(0, 100, (n_tx, 2)), receivers=rng.uniform(0, 100, (2, 2)),
+        targets=[[50.0, 45.0]], n_antennas=size, facing=[50, 46],
+        waveform=OFDM(256, 14, 120e3, cp_duration=2e-6), carrier_frequency=28e9,
+        noise_figure_db=7.0, mean_rcs=1.0,
+    )  # fmt: skip
+    light = tradeoff.Light.of_scene(drawn)
+    h = 10 ** rng.uniform(-1, 2) * rng.normal(size=(m, n_tx * size, 2)) @ [1, 1j]
+    powers = rng.uniform(0.3, 2, n_tx) if rng.random() < 0.7 else 1.0
+    sharp = tradeoff.sharpest_covariance(h, light, powers)
+    assert sharp.upper_bound * sharp.peb**2 - 1 < 1e-6
+    for factor in (1.02, 2.0):
+        found = tradeoff.best_covariance(h, light, factor * sharp.peb, powers)
+        assert found.peb <= factor * sharp.peb * (1 + 1e-6)
+        assert -1e-6 < found.upper_bound / found.rate - 1 < 1e-5
+
+
 def test_at_the_sharpest_there_is_still_an_answer():
     found = tradeoff.best_covariance(CHANNEL, LIGHT, SHARPEST.peb, POWERS)
     check(found, SHARPEST.peb * (1 + 2e-6))
