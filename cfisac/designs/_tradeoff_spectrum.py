@@ -11,7 +11,6 @@ with m the centroid of what it gives.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +20,6 @@ from cfisac import _checks
 from cfisac.designs._solve import Infeasible, SolverError, solve
 
 Array = NDArray[np.float64]
-Method = Literal["closed", "conic"]
 
 _UNIT = 8 * np.pi**2
 _NEAR = 1e-9  # how near to the largest information the two tones take over
@@ -171,7 +169,7 @@ def shape_spectrum(
     delay_information: float,
     total_power: float = 1.0,
     sensing_snr: ArrayLike | None = None,
-    method: Method = "closed",
+    conic: bool = False,
 ) -> Spectrum:
     """Powers of most rate whose delay has so much information.
 
@@ -187,9 +185,9 @@ def shape_spectrum(
         P > 0 (W), at most to be spent.
     sensing_snr : (K,) float, optional
         s_k >= 0, of all samples of a tone that has one watt; by default ``tone_snr``.
-    method : {"closed", "conic"}
-        Tilted water-filling, its three multipliers found one inside the other, or the convex
-        program by CVXPY.
+    conic : bool
+        Whether CVXPY solves the convex program; by default it is tilted water-filling, its three
+        multipliers found one inside the other.
 
     Returns
     -------
@@ -223,7 +221,6 @@ def shape_spectrum(
         )
     total = _checks.one("total_power", total_power, _checks.positive)
     asked = _checks.one("delay_information", delay_information, _checks.non_negative)
-    _checks.one_of("method", method, "closed", "conic")
     most, pair, shares = _pair(f, s)
     if asked > _UNIT * total * most * (1 + _NEAR):
         raise Infeasible(
@@ -240,7 +237,7 @@ def shape_spectrum(
         part[pair] = shares
         bound = float(spectrum_rate(part, g))
     else:
-        part, mu, m = (_closed if method == "closed" else _conic)(g, x, w, level)
+        part, mu, m = (_conic if conic else _closed)(g, x, w, level)
         # Weak duality: for any price mu and any m, what maximises R + mu (information - demand).
         lever = w * (x - m) ** 2
         best = _water(g, mu * lever)
