@@ -56,9 +56,19 @@ def all_studies() -> dict[str, Study]:
     >>> list(studies.all_studies())[:2]
     ['zhang-fig2', 'zhang-fig3']
     """
-    from cfisac.studies import commit, fan, liu, maps, pilots, placement, synchronisation, zhang
+    from cfisac.studies import (
+        commit,
+        fan,
+        liu,
+        maps,
+        pilots,
+        placement,
+        synchronisation,
+        tradeoff,
+        zhang,
+    )
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, placement)
+    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, placement, tradeoff)
     return {study.id: study for module in modules for study in module.STUDIES}
 
 

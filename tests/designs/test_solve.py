@@ -50,6 +50,17 @@ def test_a_solver_at_its_limit_raises_with_its_status(solver):
     assert caught.value.status not in ("optimal", "infeasible")
 
 
+def test_a_solver_that_gives_up_raises_the_same_error():
+    """CVXPY raises an error of its own, which says neither what was solved nor the status."""
+    x = cp.Variable(2)
+    thin = [cp.exp(x[0]) <= 1, x[0] >= 0, cp.log(x[1] + 1) >= 0, x[1] <= 0]  # no interior
+    problem = cp.Problem(cp.Maximize(cp.log1p(x[0] - x[1])), thin)
+    with pytest.raises(SolverError, match="thin set: the solver stopped with status"):
+        solve(problem, "thin set", tol_feas=1e-30, reduced_tol_feas=1e-30,
+              tol_gap_abs=1e-30, tol_gap_rel=1e-30, reduced_tol_gap_abs=1e-30,
+              reduced_tol_gap_rel=1e-30)  # fmt: skip
+
+
 def test_settings_of_one_call_do_not_stick():
     """CVXPY keeps settings with a problem's cache; a later call must have the strict ones again."""
     x, problem = nearest()
