@@ -1,0 +1,230 @@
+"""Powers that serve the worst user best while every target stays located (fan).
+
+fan_conf (25) asks for the powers of all beams that make the least SINR largest, subject to a bound
+on each position error and to the power of each access point. The source calls it non-convex and
+solves it by the quadratic transform. But ``(sum_p g_pq sqrt(eta_pq))^2`` is a concave function of
+the powers, so for a fixed target t the set of powers with ``SINR_q >= t`` is convex: the problem is
+quasi-concave, a local optimum is the optimum, and prices prove it
+(:mod:`cfisac.designs._power_certificate`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfisac import _checks
+from cfisac.designs._power_certificate import upper_bound
+from cfisac.designs._power_chosen import choose
+from cfisac.designs._power_coefficients import Bound, Coefficients, coefficients
+from cfisac.designs._power_conic import least_power, step
+from cfisac.designs._solve import Infeasible, SolverError
+
+__all__ = ["Allocation", "Coefficients", "coefficients", "max_min_sinr", "sensing_factor"]
+
+Array = NDArray[np.float64]
+
+_STEPS = 60
+_FAILURES, _ELSEWHERE = 3, 0.97  # programs that may fail, and where to try instead
+_STRICTEST = 3  # digits more than usual that are asked of the solver where it stalls
+_FAR = 0.01  # gap above which the next target is guessed
+_FEASIBLE = 1e-9  # by how much a bound may be missed, of what is asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Powers, what they reach, and what no powers can.
+
+    Parameters
+    ----------
+    power : (A, B)
+        Of all beams (W), zero for access points that do not send.
+    sinr : (K,)
+        Of every user at these powers.
+    upper_bound : float
+        No powers within the limits give every user more than that, by a certificate in closed
+        form.
+    trace : (n,)
+        The least SINR after every step.
+
+    Examples
+    --------
+    >>> allocation = Allocation(np.ones((1, 2)), np.array([2.0, 3.0]), 2.1, np.array([1.0, 2.0]))
+    >>> allocation.value, round(allocation.gap, 3)
+    (2.0, 0.05)
+    """
+
+    power: Array
+    sinr: Array
+    upper_bound: float
+    trace: Array
+
+    @property
+    def value(self) -> float:
+        """The least SINR."""
+        return float(self.sinr.min())
+
+    @property
+    def gap(self) -> float:
+        """By how much the upper bound exceeds the least SINR, as a share of it."""
+        return self.upper_bound / self.value - 1
+
+
+def max_min_sinr(
+    coefficients: Coefficients,
+    crlb_max: ArrayLike,
+    sends: ArrayLike | None = None,
+    hears: ArrayLike | None = None,
+    *,
+    bound: Bound = "approximate",
+    tolerance: float = 1e-6,
+) -> Allocation:
+    """Powers with the largest least SINR, fan_conf (25), by Dinkelbach's method, with a proof.
+
+    Each step is one conic program (:mod:`cfisac.designs._power_conic`): for the SINR t that all
+    users have so far, make ``min_q (S_q - t D_q) / D_q^k`` as large as possible. It ends when the
+    bound from the program's prices is within ``tolerance`` of what the powers give, both computed
+    apart from the solver.
+
+    Parameters
+    ----------
+    coefficients : Coefficients
+        A access points, K users, T targets.
+    crlb_max : float or (T,)
+        Bound on the mean squared position error of each target, > 0 (m^2): the square of what fan
+        calls the sensing PEB threshold. ``inf`` for a target that need not be located.
+    sends, hears : (A,) bool, optional
+        Who transmits and who listens; by default all that can. An access point may do both.
+    bound : {"approximate", "exact"}
+        Proposition 1, the beam to the target alone, or the exact bound, all beams.
+    tolerance : float
+        Of the certificate, a share of the SINR, >= 1e-8.
+
+    Returns
+    -------
+    Allocation
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or does not fit, or nobody would send or hear.
+    Infeasible
+        If a target cannot be located so well; the message says how well it can.
+    SolverError
+        If the solver fails, or the certificate does not come within the tolerance.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_network
+    >>> network = fan_network(np.random.default_rng(1), n_aps=8, n_users=3, n_targets=1)
+    >>> each = coefficients(network.scene, network.channels, network.estimates)
+    >>> best = max_min_sinr(each, 0.3**2, network.sends, network.hears)
+    >>> print(best.sinr.round(2), best.gap < 1e-6)
+    [2.93 2.93 2.93] True
+    """
+    limit = _checks.one("tolerance", tolerance, _checks.positive)
+    if limit < 1e-8:
+        raise ValueError(f"tolerance must be >= 1e-8, got {limit:g}")
+    chosen = choose(coefficients, crlb_max, sends, hears, bound)
+    share = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
+    target = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
+    value, least, gap, best, trace = 0.0, np.inf, np.inf, share, []
+    strict = failures = 0
+    for _ in range(_STEPS):
+        try:
+            found = step(chosen, target, share, strict)
+        except Infeasible as error:
+            raise _explained(error, coefficients, crlb_max, sends, hears, bound) from None
+        except SolverError:
+            failures += 1
+            if failures > _FAILURES:
+                raise
+            target *= _ELSEWHERE
+            continue
+        share = found.share
+        prices = found.price, found.interference, found.information
+        least = min(least, upper_bound(chosen, share, *prices))
+        reached = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
+        if reached > value and chosen.worst(share) <= 1 + _FEASIBLE:
+            value, best = reached, share
+        trace.append(value)
+        if least <= value * (1 + limit):
+            break
+        # Far off, halfway between both bounds is faster than Dinkelbach's own step, if it helps.
+        before, gap = gap, least / value - 1 if value > 0 else np.inf
+        target = value if value > 0 else reached
+        if _FAR < gap < 0.7 * before:
+            target = float(np.sqrt(value * least))
+        elif gap > 0.7 * before:  # it is the solver's rounding that is in the way
+            strict += 1
+            if strict > _STRICTEST:
+                break
+    if least > value * (1 + limit):
+        raise SolverError("power allocation", f"a gap of {gap:.1e} after {len(trace)} steps")
+    power = np.zeros(coefficients.hit.shape[:2])
+    power[chosen.sends] = best * coefficients.max_power[chosen.sends, None]
+    return Allocation(power, coefficients.sinr(power), least, np.array(trace))
+
+
+def sensing_factor(
+    coefficients: Coefficients,
+    crlb_max: ArrayLike,
+    sends: ArrayLike | None = None,
+    hears: ArrayLike | None = None,
+    *,
+    bound: Bound = "approximate",
+) -> float:
+    """Factor by which all bounds asked for would have to grow to be just in reach, one conic solve.
+
+    Information is linear in the powers, so it is also the least share of its power that each access
+    point would need if it served no user. Above one, what is asked for is out of reach.
+
+    Takes the arguments of :func:`max_min_sinr`.
+
+    Returns
+    -------
+    float
+        ``inf`` if a target cannot be located at all.
+
+    Raises
+    ------
+    ValueError, SolverError
+        As :func:`max_min_sinr`.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_network
+    >>> network = fan_network(np.random.default_rng(1), n_aps=8, n_users=3, n_targets=1)
+    >>> each = coefficients(network.scene, network.channels, network.estimates)
+    >>> print(f"{sensing_factor(each, 0.3**2, network.sends, network.hears):.2f}")
+    0.12
+    """
+    return least_power(choose(coefficients, crlb_max, sends, hears, bound))
+
+
+def _explained(
+    error: Infeasible,
+    coefficients: Coefficients,
+    crlb_max: ArrayLike,
+    sends: ArrayLike | None,
+    hears: ArrayLike | None,
+    bound: Bound,
+) -> Infeasible:
+    """Say which target is out of reach, and how well it can be located."""
+    asked = np.broadcast_to(np.asarray(crlb_max, dtype=float), coefficients.n_targets)
+    for target in np.flatnonzero(np.isfinite(asked)):
+        alone = np.full(asked.shape, np.inf)
+        alone[target] = asked[target]
+        factor = sensing_factor(coefficients, alone, sends, hears, bound=bound)
+        if factor > 1:
+            return Infeasible(
+                f"target {target} can be located to {np.sqrt(factor * asked[target]):.3g} m at "
+                f"best, {np.sqrt(asked[target]):.3g} m are asked for by crlb_max",
+                error.status,
+            )
+    factor = sensing_factor(coefficients, asked, sends, hears, bound=bound)
+    return Infeasible(
+        f"all targets together can be located to {np.sqrt(factor):.4g} times what crlb_max asks "
+        "for at best, each alone can",
+        error.status,
+    )
