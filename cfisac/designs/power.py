@@ -15,12 +15,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.designs._power_certificate import upper_bound
-from cfisac.designs._power_chosen import choose
+from cfisac.designs._power_chosen import Chosen, choose
 from cfisac.designs._power_coefficients import Bound, Coefficients, coefficients
 from cfisac.designs._power_conic import least_power, step
+from cfisac.designs._power_printed import steps as printed_steps
 from cfisac.designs._solve import Infeasible, SolverError
+from cfisac.scenarios import Waveform
+from cfisac.waveforms import OTFS
 
-__all__ = ["Allocation", "Coefficients", "coefficients", "max_min_sinr", "sensing_factor"]
+__all__ = [
+    "Allocation",
+    "Coefficients",
+    "coefficients",
+    "max_min_sinr",
+    "quadratic_transform",
+    "sensing_factor",
+    "spectral_efficiency",
+]
 
 Array = NDArray[np.float64]
 
@@ -161,9 +172,111 @@ def max_min_sinr(
                 break
     if least > value * (1 + limit):
         raise SolverError("power allocation", f"a gap of {gap:.1e} after {len(trace)} steps")
+    return _allocation(coefficients, chosen, best, least, trace)
+
+
+def quadratic_transform(
+    coefficients: Coefficients,
+    crlb_max: ArrayLike,
+    sends: ArrayLike | None = None,
+    hears: ArrayLike | None = None,
+    *,
+    bound: Bound = "approximate",
+    tolerance: float = 1e-6,
+    max_steps: int = 200,
+) -> Allocation:
+    """Algorithm 1 of fan_conf as it is printed, in CVXPY, with the certificate that it has not.
+
+    The step (27) is solved for ``y_q = sqrt(S_q) / D_q`` of the last powers, (28), starting from
+    equal ones, until the objective z changes by ``tolerance`` or less. z rises from step to step
+    and its limit is the optimum: a step changes S and D to first order as the SINR does, so powers
+    that no step improves are stationary, and the problem is quasi-concave.
+
+    Parameters
+    ----------
+    coefficients, crlb_max, sends, hears, bound
+        As in :func:`max_min_sinr`; in space only the approximate bound.
+    tolerance : float
+        epsilon > 0 of Algorithm 1, of z.
+    max_steps : int
+        I >= 1.
+
+    Returns
+    -------
+    Allocation
+        ``trace`` is z after every step. Where the steps ended early, ``gap`` says by how much.
+
+    Raises
+    ------
+    ValueError, Infeasible, SolverError
+        As :func:`max_min_sinr`; ``SolverError`` also if z still changes after ``max_steps``.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_network
+    >>> network = fan_network(np.random.default_rng(1), n_aps=8, n_users=3, n_targets=1)
+    >>> each = coefficients(network.scene, network.channels, network.estimates)
+    >>> printed = quadratic_transform(each, 0.3**2, network.sends, network.hears)
+    >>> print(printed.trace[[0, 4, -1]].round(3), printed.gap < 1e-5)
+    [2.246 2.643 2.932] True
+    """
+    limit = _checks.one("tolerance", tolerance, _checks.positive)
+    most = _checks.one("max_steps", max_steps, _checks.count)
+    chosen = choose(coefficients, crlb_max, sends, hears, bound)
+    share = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
+    try:
+        best, least, trace = printed_steps(chosen, share, limit, most)
+    except Infeasible as error:
+        raise _explained(error, coefficients, crlb_max, sends, hears, bound) from None
+    return _allocation(coefficients, chosen, best, least, trace)
+
+
+def _allocation(
+    coefficients: Coefficients, chosen: Chosen, share: Array, least: float, trace: list[float]
+) -> Allocation:
     power = np.zeros(coefficients.hit.shape[:2])
-    power[chosen.sends] = best * coefficients.max_power[chosen.sends, None]
+    power[chosen.sends] = share * coefficients.max_power[chosen.sends, None]
     return Allocation(power, coefficients.sinr(power), least, np.array(trace))
+
+
+def spectral_efficiency(
+    sinr: ArrayLike, waveform: Waveform, cp_samples: int | None = None
+) -> Array:
+    """``prelog log2(1 + SINR)`` in bit/s/Hz, fan_journal Section IV-C.
+
+    Parameters
+    ----------
+    sinr : (...) float
+        >= 0.
+    waveform : OTFS or OFDM
+        One cyclic prefix for a frame, ``MN / (MN + N_cp)``, or one for each symbol,
+        ``M / (M + N_cp)``.
+    cp_samples : int, optional
+        N_cp >= 0; needed for OTFS, by default that of an OFDM waveform.
+
+    Returns
+    -------
+    (...)
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or ``cp_samples`` is missing.
+
+    Examples
+    --------
+    >>> from cfisac.waveforms import OFDM, OTFS
+    >>> symbol = 128 / 64e6  # s, of 128 samples
+    >>> for waveform in (OTFS(128, 128, 500e3), OFDM(128, 128, 500e3, symbol)):
+    ...     print(spectral_efficiency(9.0, waveform, 128).round(3))
+    3.296
+    1.661
+    """
+    ratio = _checks.non_negative("sinr", sinr)
+    if cp_samples is None and isinstance(waveform, OTFS):
+        raise ValueError("cp_samples must be given for OTFS")
+    prelog = waveform.prelog() if cp_samples is None else waveform.prelog(cp_samples)
+    return np.asarray(prelog * np.log2(1 + ratio))
 
 
 def sensing_factor(
