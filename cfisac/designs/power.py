@@ -26,6 +26,7 @@ from cfisac.waveforms import OTFS
 __all__ = [
     "Allocation",
     "Coefficients",
+    "Uncertified",
     "coefficients",
     "max_min_sinr",
     "quadratic_transform",
@@ -81,6 +82,25 @@ class Allocation:
         return self.upper_bound / self.value - 1
 
 
+class Uncertified(SolverError):
+    """Powers whose certificate did not come within the tolerance; ``allocation`` has the gap.
+
+    Next to the border of what sensing can reach, the price of its last digits goes beyond all
+    bounds, and with it what rounding does to a certificate.
+
+    Examples
+    --------
+    >>> allocation = Allocation(np.ones((1, 2)), np.array([2.0, 3.0]), 2.1, np.array([2.0]))
+    >>> str(Uncertified(allocation))
+    'power allocation: the solver stopped with status a gap of 5.0e-02 after 1 steps'
+    """
+
+    def __init__(self, allocation: Allocation) -> None:
+        steps = len(allocation.trace)
+        super().__init__("power allocation", f"a gap of {allocation.gap:.1e} after {steps} steps")
+        self.allocation = allocation
+
+
 def max_min_sinr(
     coefficients: Coefficients,
     crlb_max: ArrayLike,
@@ -121,8 +141,10 @@ def max_min_sinr(
         If an argument is out of range or does not fit, or nobody would send or hear.
     Infeasible
         If a target cannot be located so well; the message says how well it can.
+    Uncertified
+        If the certificate does not come within the tolerance, with what was found.
     SolverError
-        If the solver fails, or the certificate does not come within the tolerance.
+        If the solver fails.
 
     Examples
     --------
@@ -137,23 +159,21 @@ def max_min_sinr(
     if limit < 1e-8:
         raise ValueError(f"tolerance must be >= 1e-8, got {limit:g}")
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    share = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
+    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
     target = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
     value, least, gap, best, trace = 0.0, np.inf, np.inf, share, []
     strict = failures = 0
     for _ in range(_STEPS):
         try:
-            found = step(chosen, target, share, strict)
-        except Infeasible as error:
-            raise _explained(error, coefficients, crlb_max, sends, hears, bound) from None
+            solved = step(chosen, target, share, strict)
         except SolverError:
             failures += 1
             if failures > _FAILURES:
                 raise
             target *= _ELSEWHERE
             continue
-        share = found.share
-        prices = found.price, found.interference, found.information
+        share = solved.share
+        prices = solved.price, solved.interference, solved.information
         least = min(least, upper_bound(chosen, share, *prices))
         reached = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
         if reached > value and chosen.worst(share) <= 1 + _FEASIBLE:
@@ -170,9 +190,10 @@ def max_min_sinr(
             strict += 1
             if strict > _STRICTEST:
                 break
-    if least > value * (1 + limit):
-        raise SolverError("power allocation", f"a gap of {gap:.1e} after {len(trace)} steps")
-    return _allocation(coefficients, chosen, best, least, trace)
+    found = _allocation(coefficients, chosen, best, least, trace)
+    if not least <= value * (1 + limit):
+        raise Uncertified(found)
+    return found
 
 
 def quadratic_transform(
@@ -223,11 +244,8 @@ def quadratic_transform(
     limit = _checks.one("tolerance", tolerance, _checks.positive)
     most = _checks.one("max_steps", max_steps, _checks.count)
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    share = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
-    try:
-        best, least, trace = printed_steps(chosen, share, limit, most)
-    except Infeasible as error:
-        raise _explained(error, coefficients, crlb_max, sends, hears, bound) from None
+    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
+    best, least, trace = printed_steps(chosen, share, limit, most)
     return _allocation(coefficients, chosen, best, least, trace)
 
 
@@ -312,11 +330,28 @@ def sensing_factor(
     >>> print(f"{sensing_factor(each, 0.3**2, network.sends, network.hears):.2f}")
     0.12
     """
-    return least_power(choose(coefficients, crlb_max, sends, hears, bound))
+    return least_power(choose(coefficients, crlb_max, sends, hears, bound))[0]
+
+
+def _start(
+    chosen: Chosen,
+    coefficients: Coefficients,
+    crlb_max: ArrayLike,
+    sends: ArrayLike | None,
+    hears: ArrayLike | None,
+    bound: Bound,
+) -> Array:
+    """Equal powers, or next to them some that locate all targets."""
+    equal = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
+    if chosen.worst(equal) <= 1:
+        return equal
+    factor, sensing = least_power(chosen)
+    if factor > 1:
+        raise _explained(coefficients, crlb_max, sends, hears, bound)
+    return sensing + (1 - factor) * equal
 
 
 def _explained(
-    error: Infeasible,
     coefficients: Coefficients,
     crlb_max: ArrayLike,
     sends: ArrayLike | None,
@@ -332,12 +367,10 @@ def _explained(
         if factor > 1:
             return Infeasible(
                 f"target {target} can be located to {np.sqrt(factor * asked[target]):.3g} m at "
-                f"best, {np.sqrt(asked[target]):.3g} m are asked for by crlb_max",
-                error.status,
+                f"best, {np.sqrt(asked[target]):.3g} m are asked for by crlb_max"
             )
     factor = sensing_factor(coefficients, asked, sends, hears, bound=bound)
     return Infeasible(
         f"all targets together can be located to {np.sqrt(factor):.4g} times what crlb_max asks "
-        "for at best, each alone can",
-        error.status,
+        "for at best, each alone can"
     )
