@@ -25,6 +25,7 @@ from cfisac.waveforms import OTFS
 
 __all__ = [
     "Allocation",
+    "Bound",
     "Coefficients",
     "Uncertified",
     "coefficients",
@@ -159,37 +160,36 @@ def max_min_sinr(
     if limit < 1e-8:
         raise ValueError(f"tolerance must be >= 1e-8, got {limit:g}")
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
-    target = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
-    value, least, gap, best, trace = 0.0, np.inf, np.inf, share, []
-    strict = failures = 0
+    best = _start(chosen, coefficients, crlb_max, sends, hears, bound)
+    value = float(np.min(chosen.signal(best) / chosen.disturbance(best)))
+    least, before, trace, strict, failures = _without_sensing(chosen, best), np.inf, [], 0, 0
+    target, last = value**0.05 * least**0.95, 0.0
     for _ in range(_STEPS):
         try:
-            solved = step(chosen, target, share, strict)
+            solved = step(chosen, target, best, strict)
         except SolverError:
             failures += 1
             if failures > _FAILURES:
                 raise
             target *= _ELSEWHERE
             continue
-        share = solved.share
         prices = solved.price, solved.interference, solved.information
-        least = min(least, upper_bound(chosen, share, *prices))
-        reached = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
-        if reached > value and chosen.worst(share) <= 1 + _FEASIBLE:
-            value, best = reached, share
+        least = min(least, upper_bound(chosen, solved.share, *prices))
+        reached = float(np.min(chosen.signal(solved.share) / chosen.disturbance(solved.share)))
+        if reached > value and chosen.worst(solved.share) <= 1 + _FEASIBLE:
+            value, best = reached, solved.share
         trace.append(value)
-        if least <= value * (1 + limit):
+        gap = least / value - 1
+        if gap <= limit:
             break
-        # Far off, halfway between both bounds is faster than Dinkelbach's own step, if it helps.
-        before, gap = gap, least / value - 1 if value > 0 else np.inf
-        target = value if value > 0 else reached
-        if _FAR < gap < 0.7 * before:
-            target = float(np.sqrt(value * least))
-        elif gap > 0.7 * before:  # it is the solver's rounding that is in the way
+        # Dinkelbach's own target is value. Far off, one next to the bound is faster, if it helps.
+        stalls = gap > 0.7 * before
+        if stalls and target == last:  # the solver's rounding is in the way
             strict += 1
             if strict > _STRICTEST:
                 break
+        before, last = gap, value
+        target = value**0.15 * least**0.85 if gap > _FAR and not stalls else value
     found = _allocation(coefficients, chosen, best, least, trace)
     if not least <= value * (1 + limit):
         raise Uncertified(found)
@@ -291,9 +291,12 @@ def spectral_efficiency(
     1.661
     """
     ratio = _checks.non_negative("sinr", sinr)
-    if cp_samples is None and isinstance(waveform, OTFS):
+    if cp_samples is not None:
+        prelog = waveform.prelog(cp_samples)
+    elif isinstance(waveform, OTFS):
         raise ValueError("cp_samples must be given for OTFS")
-    prelog = waveform.prelog() if cp_samples is None else waveform.prelog(cp_samples)
+    else:
+        prelog = waveform.prelog()
     return np.asarray(prelog * np.log2(1 + ratio))
 
 
@@ -349,6 +352,14 @@ def _start(
     if factor > 1:
         raise _explained(coefficients, crlb_max, sends, hears, bound)
     return sensing + (1 - factor) * equal
+
+
+def _without_sensing(chosen: Chosen, share: Array) -> float:
+    """A bound from the simplest prices: all alike, and none of information."""
+    n_aps, n_users, n_targets = chosen.shape
+    nothing = np.zeros((n_targets, *chosen.base.shape[2:]))
+    price, interference = np.ones(n_aps), np.full(n_users, 0.5 * n_aps / n_users)
+    return upper_bound(chosen, share, price, interference, nothing)
 
 
 def _explained(
