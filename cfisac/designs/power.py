@@ -19,7 +19,8 @@ from cfisac.designs._power_chosen import Chosen, choose
 from cfisac.designs._power_coefficients import Bound, Coefficients, coefficients
 from cfisac.designs._power_conic import least_power, step
 from cfisac.designs._power_printed import steps as printed_steps
-from cfisac.designs._solve import Infeasible, SolverError
+from cfisac.designs._power_start import repaired, start, without_sensing
+from cfisac.designs._solve import SolverError
 from cfisac.scenarios import Waveform
 from cfisac.waveforms import OTFS
 
@@ -41,7 +42,6 @@ _STEPS = 60
 _FAILURES, _ELSEWHERE = 3, 0.97  # programs that may fail, and where to try instead
 _STRICTEST = 3  # digits more than usual that are asked of the solver where it stalls
 _FAR = 0.01  # gap above which the next target is guessed
-_FEASIBLE = 1e-9  # by how much a bound may be missed, of what is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,9 +160,9 @@ def max_min_sinr(
     if limit < 1e-8:
         raise ValueError(f"tolerance must be >= 1e-8, got {limit:g}")
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    best = _start(chosen, coefficients, crlb_max, sends, hears, bound)
+    best = feasible = start(chosen, coefficients, crlb_max, sends, hears, bound)
     value = float(np.min(chosen.signal(best) / chosen.disturbance(best)))
-    least, before, trace, strict, failures = _without_sensing(chosen, best), np.inf, [], 0, 0
+    least, before, trace, strict, failures = without_sensing(chosen, best), np.inf, [], 0, 0
     target, last = value**0.05 * least**0.95, 0.0
     for _ in range(_STEPS):
         try:
@@ -175,9 +175,10 @@ def max_min_sinr(
             continue
         prices = solved.price, solved.interference, solved.information
         least = min(least, upper_bound(chosen, solved.share, *prices))
-        reached = float(np.min(chosen.signal(solved.share) / chosen.disturbance(solved.share)))
-        if reached > value and chosen.worst(solved.share) <= 1 + _FEASIBLE:
-            value, best = reached, solved.share
+        share = repaired(chosen, solved.share, feasible)
+        reached = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
+        if reached > value:
+            value, best = reached, share
         trace.append(value)
         gap = least / value - 1
         if gap <= limit:
@@ -244,7 +245,7 @@ def quadratic_transform(
     limit = _checks.one("tolerance", tolerance, _checks.positive)
     most = _checks.one("max_steps", max_steps, _checks.count)
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
+    share = start(chosen, coefficients, crlb_max, sends, hears, bound)
     best, least, trace = printed_steps(chosen, share, limit, most)
     return _allocation(coefficients, chosen, best, least, trace)
 
@@ -334,54 +335,3 @@ def sensing_factor(
     0.12
     """
     return least_power(choose(coefficients, crlb_max, sends, hears, bound))[0]
-
-
-def _start(
-    chosen: Chosen,
-    coefficients: Coefficients,
-    crlb_max: ArrayLike,
-    sends: ArrayLike | None,
-    hears: ArrayLike | None,
-    bound: Bound,
-) -> Array:
-    """Equal powers, or next to them some that locate all targets."""
-    equal = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
-    if chosen.worst(equal) <= 1:
-        return equal
-    factor, sensing = least_power(chosen)
-    if factor > 1:
-        raise _explained(coefficients, crlb_max, sends, hears, bound)
-    return sensing + (1 - factor) * equal
-
-
-def _without_sensing(chosen: Chosen, share: Array) -> float:
-    """A bound from the simplest prices: all alike, and none of information."""
-    n_aps, n_users, n_targets = chosen.shape
-    nothing = np.zeros((n_targets, *chosen.base.shape[2:]))
-    price, interference = np.ones(n_aps), np.full(n_users, 0.5 * n_aps / n_users)
-    return upper_bound(chosen, share, price, interference, nothing)
-
-
-def _explained(
-    coefficients: Coefficients,
-    crlb_max: ArrayLike,
-    sends: ArrayLike | None,
-    hears: ArrayLike | None,
-    bound: Bound,
-) -> Infeasible:
-    """Say which target is out of reach, and how well it can be located."""
-    asked = np.broadcast_to(np.asarray(crlb_max, dtype=float), coefficients.n_targets)
-    for target in np.flatnonzero(np.isfinite(asked)):
-        alone = np.full(asked.shape, np.inf)
-        alone[target] = asked[target]
-        factor = sensing_factor(coefficients, alone, sends, hears, bound=bound)
-        if factor > 1:
-            return Infeasible(
-                f"target {target} can be located to {np.sqrt(factor * asked[target]):.3g} m at "
-                f"best, {np.sqrt(asked[target]):.3g} m are asked for by crlb_max"
-            )
-    factor = sensing_factor(coefficients, asked, sends, hears, bound=bound)
-    return Infeasible(
-        f"all targets together can be located to {np.sqrt(factor):.4g} times what crlb_max asks "
-        "for at best, each alone can"
-    )
