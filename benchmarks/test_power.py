@@ -22,7 +22,7 @@ def scene(n_aps, seed):
     return drawn, coefficients(drawn.scene, drawn.channels, drawn.estimates)
 
 
-def plain(each, limit, sends, hears, tolerance=1e-5, most=100):
+def plain(each, limit, sends, hears, tolerance=1e-6, most=100):
     """Algorithm 1 of fan_conf, word for word; the least SINR."""
     chosen = choose(each, limit, sends, hears, "approximate")
     gain, met, base = chosen.gain, chosen.interference, chosen.base
