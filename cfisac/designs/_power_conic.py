@@ -107,7 +107,10 @@ def _solve(
     cost[variable] = sign
     names = "tol_gap_abs", "tol_gap_rel", "tol_feas"
     settings: dict[str, float | int] = dict.fromkeys(names, tolerance)
-    settings["iterative_refinement_enable"] = tolerance != _UNREFINED
+    if tolerance == _UNREFINED:
+        settings["iterative_refinement_enable"] = False
+    else:  # more regularised than usual, its factors exist where others do not
+        settings["static_regularization_constant"] = 1e-6
     return conic(
         cost, rows.matrix(width), np.concatenate(rows.bounds), rows.cones, what, **settings
     )
