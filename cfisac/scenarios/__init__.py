@@ -27,19 +27,20 @@ form and size, given by the positions of their elements in wavelengths (``transm
 ``receive_arrays``, see :mod:`cfisac.arrays`).
 """
 
-from cfisac.scenarios import _deployments, _samplers
+from cfisac.scenarios import _deployments, _fan, _samplers
 from cfisac.scenarios._arrays import facing
 from cfisac.scenarios._beams import equal_power, illumination, sensing_beams
 from cfisac.scenarios._common import Waveform
 from cfisac.scenarios._deployments import deploy, square_grid
+from cfisac.scenarios._fan import FanNetwork, fan_network, fan_scene
 from cfisac.scenarios._monostatic import MonostaticScene
 from cfisac.scenarios._multistatic import MultistaticScene
 from cfisac.scenarios._plausible import ImplausibleWarning
-from cfisac.scenarios._samplers import fan_scene, liu_scene
+from cfisac.scenarios._samplers import liu_scene
 from cfisac.scenarios._summary import Summary
 from cfisac.scenarios._tables import ApTable, read_aps, read_gains
 
-FAN_TABLE = _samplers.FAN_TABLE
+FAN_TABLE = _fan.FAN_TABLE
 """Table I of fan_conf and III of fan_journal, in SI units."""
 
 LIU_TABLE = _samplers.LIU_TABLE
@@ -53,6 +54,7 @@ __all__ = [
     "FAN_TABLE",
     "LIU_TABLE",
     "ApTable",
+    "FanNetwork",
     "ImplausibleWarning",
     "MonostaticScene",
     "MultistaticScene",
@@ -61,6 +63,7 @@ __all__ = [
     "deploy",
     "equal_power",
     "facing",
+    "fan_network",
     "fan_scene",
     "illumination",
     "liu_scene",
