@@ -35,9 +35,12 @@ OFDM_FRAME = OFDM(128, 128, 500e3, CP_SAMPLES / BANDWIDTH)
 
 
 def scene_number(rng: np.random.Generator) -> int:
-    """Number of the trial, which is that of the scene: all rows share their scenes."""
+    """Number of the trial, which is that of the scene: all rows share their scenes.
+
+    Zero for a generator that belongs to no trial of a study.
+    """
     seeds: Any = rng.bit_generator.seed_seq
-    return int(seeds.spawn_key[-1])
+    return int(seeds.spawn_key[-1]) if seeds.spawn_key else 0
 
 
 def spectral_efficiency_of(
