@@ -158,7 +158,7 @@ def fan_scene(
 class FanNetwork(NamedTuple):
     """A scene of fan in which all access points may have both roles, and what its users need.
 
-    Attributes
+    Parameters
     ----------
     scene : MultistaticScene
         In full duplex: every access point sends, and hears.
