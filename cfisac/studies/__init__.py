@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 import cfisac
 from cfisac import montecarlo
@@ -56,9 +57,9 @@ def all_studies() -> dict[str, Study]:
     >>> list(studies.all_studies())[:2]
     ['zhang-fig2', 'zhang-fig3']
     """
-    from cfisac.studies import commit, fan, liu, maps, synchronisation, zhang
+    from cfisac.studies import commit, fan, liu, maps, modes, synchronisation, zhang
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation)
+    modules = (zhang, fan, liu, commit, maps, synchronisation, modes)
     return {study.id: study for module in modules for study in module.STUDIES}
 
 
@@ -174,7 +175,10 @@ def run(
         )  # fmt: skip
         for index, number in tasks:
             kept[index].append(moments[index, number])
-    table = pd.DataFrame([study.row(index, n_trials, row) for index, row in enumerate(kept)])
+    rows = tqdm(kept, desc=study.id, unit="row", disable=None if progress else True)
+    table = pd.DataFrame(
+        [study.row(index, n_trials, row, measure=True) for index, row in enumerate(rows)]
+    )
     text = table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
     provenance = {
         "study": study.id,
