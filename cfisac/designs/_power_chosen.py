@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Modes = NDArray[np.bool_]
 
+_NOTHING = 1e-8
+
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
@@ -72,6 +74,24 @@ class Chosen:
         own = (xi.conj()[..., :, None] * xi[..., None, :]).real * self.hit[..., None, None]
         spread = slope - mixed - np.swapaxes(mixed, -1, -2) + own
         return vectors[:, None] @ spread @ np.swapaxes(vectors, -1, -2)[:, None]
+
+    def scaled_departure(self) -> tuple[Array, ComplexArray, Array, Array]:
+        """``hit``, ``cross`` and ``slope``, the largest about one, and vectors that make up for it.
+
+        Each transmitter and target in units of its own. What is next to nothing there is nothing:
+        its square is below rounding.
+        """
+        assert self.depart is not None
+        cross, slope, vectors = self.depart
+        largest = np.trace(slope, axis1=-2, axis2=-1).max(axis=1), self.hit.max(axis=1)
+        root, bright = (np.sqrt(np.where(each > 0, each, 1.0)) for each in largest)
+        beside = cross / (bright * root)[:, None, :, None]
+        return (
+            _clean(self.hit / bright[:, None] ** 2),
+            _clean(beside.real) + 1j * _clean(beside.imag),
+            _clean(slope / root[:, None, :, None, None] ** 2),
+            vectors * root[..., None, None],
+        )
 
     def worst(self, share: Array) -> float:
         """The largest ``Tr F^-1`` over what is asked for; ``inf`` if a target cannot be located."""
@@ -132,3 +152,7 @@ def choose(
         depart=depart,
         n_sensing=n_targets,
     )
+
+
+def _clean(values: Array) -> Array:
+    return np.where(np.abs(values) < _NOTHING, 0.0, values)

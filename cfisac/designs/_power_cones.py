@@ -12,8 +12,6 @@ from cfisac.designs._power_chosen import Chosen
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-_NOTHING = 1e-8
-
 
 class Rows:
     """Rows of a sparse program, cone by cone."""
@@ -107,18 +105,10 @@ def _spreads(rows: Rows, chosen: Chosen, eta: Index, width: int) -> tuple[Array,
 
     ``[[b, d], [d^H, f - W]] >= 0``, whose real part is all that a real W asks for.
     """
-    assert chosen.depart is not None
-    cross, slope, vectors = chosen.depart
-    n_aps, _, n_targets, across = cross.shape
+    lits, besides, turneds, scaled = chosen.scaled_departure()
+    n_aps, _, n_targets, across = besides.shape
     pairs = [(i, j) for j in range(across) for i in range(j + 1)]
     spread = width + np.arange(n_aps * len(pairs) * n_targets).reshape(n_aps, len(pairs), n_targets)
-    # Each transmitter and target in units of its own; what is next to nothing there is nothing.
-    largest = np.trace(slope, axis1=-2, axis2=-1).max(axis=1), chosen.hit.max(axis=1)
-    root, bright = (np.sqrt(np.where(each > 0, each, 1.0)) for each in largest)
-    lits = _clean(chosen.hit / bright[:, None] ** 2)
-    turneds = _clean(slope / root[:, None, :, None, None] ** 2)
-    besides = cross / (bright * root)[:, None, :, None]
-    besides = _clean(besides.real) + 1j * _clean(besides.imag)
     for p in range(n_aps):
         for t in range(n_targets):
             lit, turned, beside = lits[p, :, t], turneds[p, :, t], besides[p, :, t]
@@ -143,7 +133,6 @@ def _spreads(rows: Rows, chosen: Chosen, eta: Index, width: int) -> tuple[Array,
                 factor = 1.0 if i == j else np.sqrt(2)
                 rows.put(at + _place(2 + i, 2 + j), eta[p], factor * turned[:, i, j])
                 rows.put(at + _place(2 + i, 2 + j), spread[p, number, t], -factor)
-    scaled = vectors * root[..., None, None]
     first, second = scaled[..., :, None, :], scaled[..., None, :, :]
     added = np.stack(
         [
@@ -170,11 +159,6 @@ def prices(z: Array, rows: Rows, chosen: Chosen, frame: Array) -> Array:
                 found[t, i, j] = found[t, j, i] = value
         found[t] = frame[t] @ found[t] @ frame[t]
     return found
-
-
-def _clean(values: Array) -> Array:
-    """Without what is next to nothing: its square is below rounding."""
-    return np.where(np.abs(values) < _NOTHING, 0.0, values)
 
 
 def _place(i: int, j: int) -> int:

@@ -51,22 +51,27 @@ def step(chosen: Chosen, target: float, share: Array, strict: int = 0) -> Step:
     return _by_any_tolerance(lambda tolerance: _step(chosen, target, share, tolerance), strict)
 
 
-def least_power(chosen: Chosen) -> float:
-    """Smallest share of its power that every access point needs for sensing alone; inf if none.
+def least_power(chosen: Chosen) -> tuple[float, Array]:
+    """Smallest share of its power that every access point needs for sensing alone, and how.
 
     All information is linear in the powers, so it is also the factor by which the bounds asked for
-    would have to grow.
+    would have to grow; ``inf`` if a target cannot be located. The powers (P, B) are that share of
+    each access point's or less.
     """
     n_beams = chosen.hit.shape[1]
-    worst = chosen.worst(np.full((chosen.shape[0], n_beams), 1 / n_beams))
+    equal = np.full((chosen.shape[0], n_beams), 1 / n_beams)
+    worst = chosen.worst(equal)
     if not 0 < worst < np.inf:
-        return worst
+        return worst, 0 * equal
     near = replace(
         chosen,
         base=chosen.base * worst,
         depart=chosen.depart and (*chosen.depart[:2], chosen.depart[2] * np.sqrt(worst)),
     )
-    return worst * _by_any_tolerance(lambda tolerance: _least(near, tolerance))
+    found = _by_any_tolerance(lambda tolerance: _least(near, equal, tolerance))
+    # Its own rounding is put right: all powers by the same factor.
+    factor = near.worst(found)
+    return worst * factor * float(found.sum(axis=1).max()), worst * factor * found
 
 
 def _by_any_tolerance(solve: Callable[[float], Solved], strict: int = 0) -> Solved:
@@ -79,10 +84,8 @@ def _by_any_tolerance(solve: Callable[[float], Solved], strict: int = 0) -> Solv
     return solve(_TOLERANCES[-1])
 
 
-def _least(chosen: Chosen, tolerance: float) -> float:
-    n_aps, n_beams = chosen.hit.shape[:2]
-    eta = np.arange(n_aps * n_beams).reshape(n_aps, n_beams)
-    equal = np.full(eta.shape, 1 / n_beams)
+def _least(chosen: Chosen, equal: Array, tolerance: float) -> Array:
+    eta, n_aps = np.arange(equal.size).reshape(equal.shape), len(equal)
     rows, most = Rows(), eta.size
     at = rows.add("power", n_aps, [clarabel.NonnegativeConeT(n_aps)])
     rows.put(at + np.arange(n_aps)[:, None], eta, -1.0)
@@ -90,7 +93,8 @@ def _least(chosen: Chosen, tolerance: float) -> float:
     at = rows.add("sign", eta.size, [clarabel.NonnegativeConeT(eta.size)])
     rows.put(at + np.arange(eta.size), eta.ravel(), 1.0)
     width = sensing(rows, chosen, eta, most + 1, 0.0, frames(chosen, equal))
-    return _solve(rows, width, most, 1.0, "sensing with the least power", tolerance).value
+    found = _solve(rows, width, most, 1.0, "sensing with the least power", tolerance)
+    return np.clip(found.x[eta], 0.0, None)
 
 
 def _solve(
@@ -147,7 +151,7 @@ def _step(chosen: Chosen, target: float, share: Array, tolerance: float) -> Step
     frame = np.zeros((0, 2, 2))
     if n_targets:
         # It asks for a little more, so that its rounding is no violation.
-        margin, frame = tolerance, frames(chosen, share)
+        margin, frame = 0.1 * tolerance, frames(chosen, share)
         width = sensing(rows, chosen, eta, width, margin, frame)
     found = _solve(rows, width, delta, -1.0, "power allocation", tolerance)
     price, sinr = (found.z[rows.starts[name] :] for name in ("power", "sinr"))

@@ -118,6 +118,8 @@ def solve(
     >>> round(solve(cp.Problem(cp.Minimize((x - 1) ** 2), [x >= 2]), "distance"), 6)
     1.0
     """
+    import cvxpy  # late: a second that not every command needs
+
     if solver not in _SETTINGS:
         raise ValueError(f"solver must be one of {', '.join(_SETTINGS)}, got {solver!r}")
     for leaf in [*problem.constants(), *problem.parameters()]:
@@ -125,7 +127,10 @@ def solve(
             _usual_size(f"a constant of {what}", float(abs(leaf.value).max()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Solution may be inaccurate")  # it raises below
-        problem.solve(solver=solver, **{**_SETTINGS[solver], **settings})
+        try:
+            problem.solve(solver=solver, **{**_SETTINGS[solver], **settings})
+        except cvxpy.error.SolverError as error:  # where there is no answer, CVXPY raises its own
+            raise SolverError(what, "solver_error") from error
     if problem.status in _INFEASIBLE:
         raise Infeasible(f"{what} has no feasible point", problem.status)
     if problem.status != "optimal":

@@ -15,12 +15,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.designs._power_certificate import upper_bound
-from cfisac.designs._power_chosen import choose
+from cfisac.designs._power_chosen import Chosen, choose
 from cfisac.designs._power_coefficients import Bound, Coefficients, coefficients
 from cfisac.designs._power_conic import least_power, step
+from cfisac.designs._power_printed import steps as printed_steps
 from cfisac.designs._solve import Infeasible, SolverError
+from cfisac.scenarios import Waveform
+from cfisac.waveforms import OTFS
 
-__all__ = ["Allocation", "Coefficients", "coefficients", "max_min_sinr", "sensing_factor"]
+__all__ = [
+    "Allocation",
+    "Coefficients",
+    "Uncertified",
+    "coefficients",
+    "max_min_sinr",
+    "quadratic_transform",
+    "sensing_factor",
+    "spectral_efficiency",
+]
 
 Array = NDArray[np.float64]
 
@@ -70,6 +82,25 @@ class Allocation:
         return self.upper_bound / self.value - 1
 
 
+class Uncertified(SolverError):
+    """Powers whose certificate did not come within the tolerance; ``allocation`` has the gap.
+
+    Next to the border of what sensing can reach, the price of its last digits goes beyond all
+    bounds, and with it what rounding does to a certificate.
+
+    Examples
+    --------
+    >>> allocation = Allocation(np.ones((1, 2)), np.array([2.0, 3.0]), 2.1, np.array([2.0]))
+    >>> str(Uncertified(allocation))
+    'power allocation: the solver stopped with status a gap of 5.0e-02 after 1 steps'
+    """
+
+    def __init__(self, allocation: Allocation) -> None:
+        steps = len(allocation.trace)
+        super().__init__("power allocation", f"a gap of {allocation.gap:.1e} after {steps} steps")
+        self.allocation = allocation
+
+
 def max_min_sinr(
     coefficients: Coefficients,
     crlb_max: ArrayLike,
@@ -110,8 +141,10 @@ def max_min_sinr(
         If an argument is out of range or does not fit, or nobody would send or hear.
     Infeasible
         If a target cannot be located so well; the message says how well it can.
+    Uncertified
+        If the certificate does not come within the tolerance, with what was found.
     SolverError
-        If the solver fails, or the certificate does not come within the tolerance.
+        If the solver fails.
 
     Examples
     --------
@@ -126,23 +159,21 @@ def max_min_sinr(
     if limit < 1e-8:
         raise ValueError(f"tolerance must be >= 1e-8, got {limit:g}")
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    share = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
+    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
     target = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
     value, least, gap, best, trace = 0.0, np.inf, np.inf, share, []
     strict = failures = 0
     for _ in range(_STEPS):
         try:
-            found = step(chosen, target, share, strict)
-        except Infeasible as error:
-            raise _explained(error, coefficients, crlb_max, sends, hears, bound) from None
+            solved = step(chosen, target, share, strict)
         except SolverError:
             failures += 1
             if failures > _FAILURES:
                 raise
             target *= _ELSEWHERE
             continue
-        share = found.share
-        prices = found.price, found.interference, found.information
+        share = solved.share
+        prices = solved.price, solved.interference, solved.information
         least = min(least, upper_bound(chosen, share, *prices))
         reached = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
         if reached > value and chosen.worst(share) <= 1 + _FEASIBLE:
@@ -159,11 +190,111 @@ def max_min_sinr(
             strict += 1
             if strict > _STRICTEST:
                 break
-    if least > value * (1 + limit):
-        raise SolverError("power allocation", f"a gap of {gap:.1e} after {len(trace)} steps")
+    found = _allocation(coefficients, chosen, best, least, trace)
+    if not least <= value * (1 + limit):
+        raise Uncertified(found)
+    return found
+
+
+def quadratic_transform(
+    coefficients: Coefficients,
+    crlb_max: ArrayLike,
+    sends: ArrayLike | None = None,
+    hears: ArrayLike | None = None,
+    *,
+    bound: Bound = "approximate",
+    tolerance: float = 1e-6,
+    max_steps: int = 200,
+) -> Allocation:
+    """Algorithm 1 of fan_conf as it is printed, in CVXPY, with the certificate that it has not.
+
+    The step (27) is solved for ``y_q = sqrt(S_q) / D_q`` of the last powers, (28), starting from
+    equal ones, until the objective z changes by ``tolerance`` or less. z rises from step to step
+    and its limit is the optimum: a step changes S and D to first order as the SINR does, so powers
+    that no step improves are stationary, and the problem is quasi-concave.
+
+    Parameters
+    ----------
+    coefficients, crlb_max, sends, hears, bound
+        As in :func:`max_min_sinr`; in space only the approximate bound.
+    tolerance : float
+        epsilon > 0 of Algorithm 1, of z.
+    max_steps : int
+        I >= 1.
+
+    Returns
+    -------
+    Allocation
+        ``trace`` is z after every step. Where the steps ended early, ``gap`` says by how much.
+
+    Raises
+    ------
+    ValueError, Infeasible, SolverError
+        As :func:`max_min_sinr`; ``SolverError`` also if z still changes after ``max_steps``.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_network
+    >>> network = fan_network(np.random.default_rng(1), n_aps=8, n_users=3, n_targets=1)
+    >>> each = coefficients(network.scene, network.channels, network.estimates)
+    >>> printed = quadratic_transform(each, 0.3**2, network.sends, network.hears)
+    >>> print(printed.trace[[0, 4, -1]].round(3), printed.gap < 1e-5)
+    [2.246 2.643 2.932] True
+    """
+    limit = _checks.one("tolerance", tolerance, _checks.positive)
+    most = _checks.one("max_steps", max_steps, _checks.count)
+    chosen = choose(coefficients, crlb_max, sends, hears, bound)
+    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
+    best, least, trace = printed_steps(chosen, share, limit, most)
+    return _allocation(coefficients, chosen, best, least, trace)
+
+
+def _allocation(
+    coefficients: Coefficients, chosen: Chosen, share: Array, least: float, trace: list[float]
+) -> Allocation:
     power = np.zeros(coefficients.hit.shape[:2])
-    power[chosen.sends] = best * coefficients.max_power[chosen.sends, None]
+    power[chosen.sends] = share * coefficients.max_power[chosen.sends, None]
     return Allocation(power, coefficients.sinr(power), least, np.array(trace))
+
+
+def spectral_efficiency(
+    sinr: ArrayLike, waveform: Waveform, cp_samples: int | None = None
+) -> Array:
+    """``prelog log2(1 + SINR)`` in bit/s/Hz, fan_journal Section IV-C.
+
+    Parameters
+    ----------
+    sinr : (...) float
+        >= 0.
+    waveform : OTFS or OFDM
+        One cyclic prefix for a frame, ``MN / (MN + N_cp)``, or one for each symbol,
+        ``M / (M + N_cp)``.
+    cp_samples : int, optional
+        N_cp >= 0; needed for OTFS, by default that of an OFDM waveform.
+
+    Returns
+    -------
+    (...)
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or ``cp_samples`` is missing.
+
+    Examples
+    --------
+    >>> from cfisac.waveforms import OFDM, OTFS
+    >>> symbol = 128 / 64e6  # s, of 128 samples
+    >>> for waveform in (OTFS(128, 128, 500e3), OFDM(128, 128, 500e3, symbol)):
+    ...     print(spectral_efficiency(9.0, waveform, 128).round(3))
+    3.296
+    1.661
+    """
+    ratio = _checks.non_negative("sinr", sinr)
+    if cp_samples is None and isinstance(waveform, OTFS):
+        raise ValueError("cp_samples must be given for OTFS")
+    prelog = waveform.prelog() if cp_samples is None else waveform.prelog(cp_samples)
+    return np.asarray(prelog * np.log2(1 + ratio))
 
 
 def sensing_factor(
@@ -199,11 +330,28 @@ def sensing_factor(
     >>> print(f"{sensing_factor(each, 0.3**2, network.sends, network.hears):.2f}")
     0.12
     """
-    return least_power(choose(coefficients, crlb_max, sends, hears, bound))
+    return least_power(choose(coefficients, crlb_max, sends, hears, bound))[0]
+
+
+def _start(
+    chosen: Chosen,
+    coefficients: Coefficients,
+    crlb_max: ArrayLike,
+    sends: ArrayLike | None,
+    hears: ArrayLike | None,
+    bound: Bound,
+) -> Array:
+    """Equal powers, or next to them some that locate all targets."""
+    equal = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
+    if chosen.worst(equal) <= 1:
+        return equal
+    factor, sensing = least_power(chosen)
+    if factor > 1:
+        raise _explained(coefficients, crlb_max, sends, hears, bound)
+    return sensing + (1 - factor) * equal
 
 
 def _explained(
-    error: Infeasible,
     coefficients: Coefficients,
     crlb_max: ArrayLike,
     sends: ArrayLike | None,
@@ -219,12 +367,10 @@ def _explained(
         if factor > 1:
             return Infeasible(
                 f"target {target} can be located to {np.sqrt(factor * asked[target]):.3g} m at "
-                f"best, {np.sqrt(asked[target]):.3g} m are asked for by crlb_max",
-                error.status,
+                f"best, {np.sqrt(asked[target]):.3g} m are asked for by crlb_max"
             )
     factor = sensing_factor(coefficients, asked, sends, hears, bound=bound)
     return Infeasible(
         f"all targets together can be located to {np.sqrt(factor):.4g} times what crlb_max asks "
-        "for at best, each alone can",
-        error.status,
+        "for at best, each alone can"
     )

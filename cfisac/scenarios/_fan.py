@@ -17,6 +17,7 @@ from cfisac.scenarios._common import (
     directions,
     distances,
     local_angle,
+    places,
     refuse_other_waveforms,
 )
 from cfisac.scenarios._multistatic import MultistaticScene
@@ -66,6 +67,7 @@ def fan_scene(
     angle_spread: float = np.pi / 12,
     path_sector: float = np.pi / 3,
     pilot_energy: float = 12.8,
+    aps: ArrayLike | None = None,
 ) -> MultistaticScene:
     """Draw a scene with the parameters of fan's table (fan_conf Table I, fan_journal III).
 
@@ -129,6 +131,8 @@ def fan_scene(
     pilot_energy : float
         Of a user's pilot (W times samples), > 0 if there are users: 0.1 W over 128 samples. Not
         in the table.
+    aps : (n_aps, 2) float, optional
+        Places of the access points (m), instead of drawn ones: a base station in the middle.
 
     Returns
     -------
@@ -234,6 +238,7 @@ def _fan(
     angle_spread: float,
     path_sector: float,
     pilot_energy: float,
+    aps: ArrayLike | None,
     all_hear: bool = True,
 ) -> FanNetwork:
     """Draw a scene with its roles, or with both roles for everybody."""
@@ -262,19 +267,21 @@ def _fan(
         _checks.one(name, number, _checks.non_negative)
     for name, number in (("angle_spread", angle_spread), ("path_sector", path_sector)):
         _plausible.angle(name, number)
-    aps = rng.uniform(0, side, (n_aps, 2))
+    stand = rng.uniform(0, side, (n_aps, 2))
+    if aps is not None:
+        stand = places("aps", aps, n_aps, 2)
     axes = directions(rng.uniform(0, 2 * np.pi, n_aps))
     least = max(min_distance, propagation.DISTANCES[0])
-    users = _away_from(rng, aps, n_users, side, least)
+    users = _away_from(rng, stand, n_users, side, least)
     turns = rng.uniform(-path_sector, path_sector, (n_aps, n_users, n_paths))
     turns[..., 0] = 0.0
     for _ in range(_TRIES):
-        targets = _away_from(rng, aps, n_targets, side, min_distance)
-        listens = _listeners(distances(aps, targets), nearest, n_receivers)
+        targets = _away_from(rng, stand, n_targets, side, min_distance)
+        listens = _listeners(distances(stand, targets), nearest, n_receivers)
         sends = np.full(n_aps, True) if full_duplex else ~listens
         if not sends.any():
             raise ValueError(f"n_aps = {n_aps} leaves no access point to transmit")
-        there, back = distances(aps[sends], targets), distances(aps[listens], targets)
+        there, back = distances(stand[sends], targets), distances(stand[listens], targets)
         longest = (there.max(axis=0) + back.max(axis=0)).max()
         if longest <= max_delay * SPEED_OF_LIGHT:
             break
@@ -287,12 +294,12 @@ def _fan(
     roles = sends, listens
     if network:
         sends, listens = np.ones(n_aps, bool), np.ones(n_aps, bool) if all_hear else listens
-    beams = sensing_beams(aps[sends], axes[sends], rough, n_antennas)
+    beams = sensing_beams(stand[sends], axes[sends], rough, n_antennas)
     channels = estimate = np.zeros((int(sends.sum()), 0, n_antennas, n_antennas), dtype=complex)
     if n_users:
-        angle = local_angle(aps[sends], axes[sends], users)[..., None] + turns[sends]
+        angle = local_angle(stand[sends], axes[sends], users)[..., None] + turns[sends]
         paths = _path_covariances(
-            angle, distances(aps[sends], users), n_antennas, angle_spread, carrier_frequency
+            angle, distances(stand[sends], users), n_antennas, angle_spread, carrier_frequency
         )
         channels = paths.sum(axis=-3)
         estimate = propagation.mmse_estimate_covariance(paths, pilot_energy, noise_variance)
@@ -301,8 +308,8 @@ def _fan(
         beams = np.concatenate([beams, data], axis=1)
     gain = float(propagation.from_decibel(_checks.one("gain_db", gain_db, _checks.finite)))
     scene = MultistaticScene(
-        transmitters=aps[sends],
-        receivers=aps[listens],
+        transmitters=stand[sends],
+        receivers=stand[listens],
         transmit_axes=axes[sends],
         receive_axes=axes[listens],
         targets=targets,

@@ -14,6 +14,7 @@ from cfisac.studies.fan._paths import (
     received,
     signatures,
 )
+from cfisac.studies.fan._power import FAN_CONF_FIG3, FAN_CONF_FIG4, FAN_JOURNAL_FIG9
 from cfisac.studies.fan._scenes import (
     N_GAINS,
     N_SCENES,
@@ -45,7 +46,10 @@ from cfisac.waveforms import OFDM, OTFS
 
 __all__ = [
     "FAN_CONF_FIG2",
+    "FAN_CONF_FIG3",
+    "FAN_CONF_FIG4",
     "FAN_JOURNAL_FIG5",
+    "FAN_JOURNAL_FIG9",
     "FAN_JOURNAL_TABLE_5",
     "FAR",
     "GRID",
@@ -195,4 +199,11 @@ FAN_JOURNAL_FIG5 = Study(
     shows="peb_mean_m",
 )
 
-STUDIES: tuple[Study, ...] = (FAN_CONF_FIG2, FAN_JOURNAL_FIG5, FAN_JOURNAL_TABLE_5)
+STUDIES: tuple[Study, ...] = (
+    FAN_CONF_FIG2,
+    FAN_CONF_FIG3,
+    FAN_CONF_FIG4,
+    FAN_JOURNAL_FIG5,
+    FAN_JOURNAL_TABLE_5,
+    FAN_JOURNAL_FIG9,
+)
