@@ -95,7 +95,7 @@ def closest(
     >>> away = np.linalg.norm(net.scene.aps[:, None] - net.scene.targets, axis=-1)
     >>> found = closest(each, 0.5**2, away)
     >>> np.flatnonzero(found.hears), round(found.value, 2)
-    (array([4]), 2.6)
+    (array([2, 6]), 3.89)
     """
     n_aps, shape = len(coefficients.can_send), (len(coefficients.can_send), coefficients.n_targets)
     away = _checks.positive("distance", distance)

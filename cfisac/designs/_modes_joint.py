@@ -97,7 +97,7 @@ def joint(
     >>> each = coefficients(net.scene, net.channels, net.estimates)
     >>> found = joint(each, 0.5**2)
     >>> np.flatnonzero(found.hears), round(found.value, 2)
-    (array([4]), 2.6)
+    (array([0, 7]), 5.73)
     """
     inner = _checks.one_of("form", form, "printed", "inner") == "inner"
     weight = _checks.one("penalty", penalty, _checks.positive)

@@ -12,6 +12,8 @@ from cfisac.designs.power import Coefficients, coefficients, max_min_sinr
 from cfisac.scenarios import FanNetwork, fan_network
 from cfisac.studies import Study
 
+__all__ = ["STUDIES"]
+
 Array = NDArray[np.float64]
 
 PEB_M = {8: 0.5, 16: 0.2, 24: 0.15, 32: 0.1, 64: 0.1}  # few access points seldom reach 0.1 m
