@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 from cfisac import _checks
 from cfisac.designs._power_coefficients import Bound, Coefficients
 from cfisac.designs._solve import Infeasible
-from cfisac.designs.power import Allocation, max_min_sinr, sensing_factor
+from cfisac.designs.power import Allocation, Uncertified, max_min_sinr, sensing_factor
 
 Array = NDArray[np.float64]
 Modes = NDArray[np.bool_]
 
 _BETTER = 1 + 1e-6
+_GAP = 1e-4  # of powers next to the border of what sensing can reach, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ def closest(
         if not sends.any():
             break
         try:
-            found = max_min_sinr(coefficients, crlb_max, sends, ~sends, bound=bound)
+            found = powers(coefficients, crlb_max, sends, bound)
         except Infeasible:
             if best is not None:
                 break
@@ -172,7 +173,19 @@ def random(
         raise ValueError(f"n_receivers must be in 1..{n_aps - 1}, got {number}")
     sends = np.ones(n_aps, dtype=bool)
     sends[rng.permutation(n_aps)[:number]] = False
-    return Selection(sends, max_min_sinr(coefficients, crlb_max, sends, ~sends, bound=bound))
+    return Selection(sends, powers(coefficients, crlb_max, sends, bound))
+
+
+def powers(
+    coefficients: Coefficients, crlb_max: ArrayLike, sends: Modes, bound: Bound = "approximate"
+) -> Allocation:
+    """The best powers for modes, certified to 1e-6, or to 1e-4 where rounding allows no more."""
+    try:
+        return max_min_sinr(coefficients, crlb_max, sends, ~sends, bound=bound)
+    except Uncertified as error:
+        if error.allocation.gap > _GAP:
+            raise
+        return error.allocation
 
 
 def out_of_reach(which: str, coefficients: Coefficients, crlb_max: ArrayLike) -> Infeasible:

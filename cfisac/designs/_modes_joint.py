@@ -7,11 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.designs import _modes_step
-from cfisac.designs._modes_choice import Selection, out_of_reach
+from cfisac.designs._modes_choice import Selection, out_of_reach, powers
 from cfisac.designs._modes_program import network
 from cfisac.designs._modes_search import best_of
 from cfisac.designs._power_coefficients import Coefficients
-from cfisac.designs.power import max_min_sinr
 
 Array = NDArray[np.float64]
 
@@ -128,6 +127,6 @@ def joint(
     best = best_of(net, choices)
     if best is None:
         raise out_of_reach("no rounding of the relaxed modes", coefficients, crlb_max)
-    found = max_min_sinr(coefficients, crlb_max, best[0], ~best[0])
+    found = powers(coefficients, crlb_max, best[0])
     objective, binary_gap, error = np.array(traces).T
     return Joint(best[0], found, point.send, objective, binary_gap, error)

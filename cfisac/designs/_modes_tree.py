@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 Modes = NDArray[np.bool_]
 
 _LADDER = 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002
-_STEPS, _TOLERANCE = 25, 1e-7
+_STEPS, _TOLERANCE, _ROUNDING = 25, 1e-7, 1e-9
 _EVERY = 5  # at every so manieth node that is split, what is relaxed is rounded and tried
 _RENEW = 1.1  # growth of the best SINR at which the ranges of the disturbance are found anew
 
@@ -181,7 +181,8 @@ class Search:
                 except (SolverError, ValueError):
                     continue
                 worth = sign * each[:, q] / self._size[q]
-                h = excess(net, node, goal, prices, None, worth)[0] * self._size[q]
+                h, terms = excess(net, node, goal, prices, None, worth)
+                h = (h + _ROUNDING * terms) * self._size[q]
                 ends[end][q] = min(ends[1][q], 1 + h) if sign > 0 else max(ends[0][q], 1 - h)
         self._range, self._ranged = Range(*ends), goal
         return self._range

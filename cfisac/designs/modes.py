@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
-from cfisac.designs._modes_choice import Selection, closest, out_of_reach, random
+from cfisac.designs._modes_choice import Selection, closest, out_of_reach, powers, random
 from cfisac.designs._modes_joint import Joint, joint
 from cfisac.designs._modes_program import checked_start, network
 from cfisac.designs._modes_search import best_of, local_search, suggestions
 from cfisac.designs._modes_tree import Search
 from cfisac.designs._power_coefficients import Coefficients
 from cfisac.designs._solve import SolverError
-from cfisac.designs.power import max_min_sinr
 
 __all__ = [
     "Certified",
@@ -123,7 +122,7 @@ def swap_search(
     if best is None:
         raise out_of_reach("no start", coefficients, crlb_max)
     sends, _ = local_search(net, *best)
-    return Selection(sends, max_min_sinr(coefficients, crlb_max, sends, ~sends))
+    return Selection(sends, powers(coefficients, crlb_max, sends))
 
 
 def exhaustive(coefficients: Coefficients, crlb_max: ArrayLike) -> Selection:
@@ -172,7 +171,7 @@ def exhaustive(coefficients: Coefficients, crlb_max: ArrayLike) -> Selection:
     best = best_of(net, sorted(choices, key=lambda sends: -int(sends.sum())))
     if best is None:
         raise out_of_reach("none of all modes", coefficients, crlb_max)
-    return Selection(best[0], max_min_sinr(coefficients, crlb_max, best[0], ~best[0]))
+    return Selection(best[0], powers(coefficients, crlb_max, best[0]))
 
 
 def certified(
@@ -249,7 +248,7 @@ def certified(
         if search.bound > 0:
             raise SolverError("choice of modes", f"a limit after {search.n_nodes} nodes")
         raise out_of_reach("provably no modes", coefficients, crlb_max)
-    found = max_min_sinr(coefficients, crlb_max, search.sends, ~search.sends)
+    found = powers(coefficients, crlb_max, search.sends)
     return Certified(
         search.sends, found, max(search.bound, found.value), search.root_bound,
         search.n_nodes, search.seconds,

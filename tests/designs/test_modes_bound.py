@@ -157,9 +157,13 @@ def test_nothing_proves_that_what_is_reached_is_out_of_reach(seed):
     rng = np.random.default_rng(seed)
     net = net_of(seed)
     best = modes.exhaustive(draw(seed)[1], LIMIT)
-    reach = loose(net)
-    for _ in range(25):
+    power = best.allocation.power
+    there = net.disturbance(np.concatenate([power[:, 2:], power[:, :2]], axis=1))
+    for number in range(25):
         node = random_node(rng, 8, best.sends)
+        # Any range that holds the disturbance of these powers; a narrow one has a price.
+        around = 10 ** rng.uniform(-4, 0, (2, 10))
+        reach = Range(there / (1 + around[0]), there * (1 + around[1])) if number else loose(net)
         target = best.value * (1 - 10 ** rng.uniform(-6, 0))
         size = rng.uniform(1, 5, 10)
         prices = relax(net, node, best.value * rng.uniform(0.8, 1.5), size, reach).prices
