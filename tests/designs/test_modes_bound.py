@@ -204,6 +204,36 @@ def test_a_linear_form_of_the_powers_is_bounded():
             assert abs(bound) <= 20 * np.max(seen[:, q] / level.size[q])
 
 
+def test_the_sum_without_users_is_that_of_the_theorem():
+    """At a target of zero no beam of a user is paid for: term by term, in loops."""
+    net, rng = net_of(2), np.random.default_rng(6)
+    for _ in range(20):
+        node, prices = random_node(rng, 8), random_prices(rng, net)
+        h, _ = excess(net, node, 0.0, prices, loose(net))
+        total, listening = 0.0, np.zeros(8)
+        information = []
+        for price in prices.information:
+            values, vectors = np.linalg.eigh(price)
+            information.append((vectors * np.clip(values, 0, None)) @ vectors.T)
+            total -= np.sqrt(np.clip(values, 0, None)).sum() ** 2
+        for p in np.flatnonzero(node.sends | node.free):
+            listening += np.where(node.free, prices.listening[p], 0.0)
+        for p in np.flatnonzero(node.sends | node.free):
+            paid = prices.power[p]
+            for t, price in enumerate(information):
+                worth = 0.0
+                for r in range(8):
+                    heard = np.sum(price * net.information[p, r, t])
+                    if node.hears[r]:
+                        worth += heard
+                    elif node.free[r]:
+                        worth += max(heard - prices.listening[p, r], 0.0)
+                paid = max(paid, worth)
+            total += paid if node.sends[p] else max(paid - listening[p], 0.0)
+        total += listening.sum()
+        assert h == pytest.approx(total, rel=1e-9)
+
+
 def test_nobody_to_send_or_to_hear_is_out_of_reach():
     net = net_of(0)
     nobody, everybody = np.zeros(8, bool), np.ones(8, bool)
