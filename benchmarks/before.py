@@ -6,7 +6,7 @@ No test of the package uses them; the benchmarks compare times, and say that the
 import numpy as np
 from scipy.constants import speed_of_light
 
-from cfisac import _checks, fisher, propagation, waveforms
+from cfisac import _checks, _rounding, propagation, waveforms
 from cfisac.limits import _one_path, _scene
 
 _BLOCK = 512
@@ -158,20 +158,20 @@ def equivalent_fim(fim, n_keep):
     if not whole or not 1 <= n_keep <= fim.shape[-1]:
         raise ValueError(f"n_keep must be a whole number in 1..{fim.shape[-1]}, got {n_keep!r}")
     if n_keep == fim.shape[-1]:
-        return fisher._symmetric(fim)
+        return _rounding.symmetric(fim)
     # Units must not decide what is singular or zero: judge, and solve, with a unit diagonal.
-    fim, scale = fisher._unit_diagonal(fim)
+    fim, scale = _rounding.unit_diagonal(fim)
     coupling, nuisance = fim[..., :n_keep, n_keep:], fim[..., n_keep:, n_keep:]
     spectrum = np.linalg.eigvalsh(nuisance)
-    fisher._refuse_negative("fim", spectrum, eps)
-    if not np.all(fisher._identifiable(spectrum, eps)):
+    _rounding.refuse_negative("fim", spectrum, eps)
+    if not np.all(_rounding.all_seen(spectrum, eps)):
         raise ValueError("the nuisance block of the FIM is singular")
-    fit = np.linalg.solve(nuisance, fisher._transpose(coupling))
-    left = fisher._symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
+    fit = np.linalg.solve(nuisance, _rounding.transpose(coupling))
+    left = _rounding.symmetric(fim[..., :n_keep, :n_keep] - coupling @ fit)
     # An entry of the FIM is known to a rounding, which the fit passes on to what is left.
     unit = np.sqrt(1 + np.sum(fit**2, axis=-2))
     outer = unit[..., :, None] * unit[..., None, :]
-    left = outer * fisher._without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
+    left = outer * _rounding.without_rounding("fim", left / outer, 8 * fim.shape[-1] * eps)
     scale = scale[..., :n_keep]
     return left * (scale[..., :, None] * scale[..., None, :])
 
@@ -179,20 +179,20 @@ def equivalent_fim(fim, n_keep):
 def position_error_bound(efim):
     eps = _checks.precision(efim)
     eigenvalues = np.linalg.eigvalsh(_square("efim", efim))
-    fisher._refuse_negative("efim", eigenvalues, eps)
-    identifiable = fisher._identifiable(eigenvalues, eps)
+    _rounding.refuse_negative("efim", eigenvalues, eps)
+    identifiable = _rounding.all_seen(eigenvalues, eps)
     trace = np.sum(1 / np.where(identifiable[..., None], eigenvalues, 1.0), axis=-1)
     return np.where(identifiable, np.sqrt(trace), np.inf)
 
 
 def _square(name, value):
-    matrix = fisher._matrix(name, value, float)
+    matrix = _rounding.a_matrix(name, value, float)
     if matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] == 0:
         raise ValueError(f"{name} must have shape (..., n, n) with n >= 1, got {matrix.shape}")
     root = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
     eps = 64 * _checks.precision(value)
     rounding = eps * np.max(np.abs(matrix), axis=(-2, -1), keepdims=True)
     allowed = max(1e-8, eps) * root[..., :, None] * root[..., None, :] + rounding
-    if np.any(np.abs(matrix - fisher._transpose(matrix)) > allowed):
+    if np.any(np.abs(matrix - _rounding.transpose(matrix)) > allowed):
         raise ValueError(f"{name} must be symmetric")
     return matrix

@@ -28,14 +28,14 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
-    the tradeoff of rate and position error, each with a certificate: ``power``, ``modes``.
+    the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``, ``modes``.
 ``montecarlo``
     Seeded, resumable, parallel trials.
 ``plotting``
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-    ``maps``, ``synchronisation``, ``modes``; a terminal calls them with
+    ``maps``, ``synchronisation``, ``pilots``, ``modes``; a terminal calls them with
     ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.

@@ -35,6 +35,7 @@ OTHERS = {
     "names": len(FLOORS),
     "examples": len(FLOORS),
     "project": len(FLOORS) + 1,
+    "benchmarks": len(FLOORS) + 1,
     "notebooks": len(FLOORS) + 2,
     "browser": len(FLOORS) + 3,
 }

@@ -57,9 +57,9 @@ def all_studies() -> dict[str, Study]:
     >>> list(studies.all_studies())[:2]
     ['zhang-fig2', 'zhang-fig3']
     """
-    from cfisac.studies import commit, fan, liu, maps, modes, synchronisation, zhang
+    from cfisac.studies import commit, fan, liu, maps, modes, pilots, synchronisation, zhang
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation, modes)
+    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, modes)
     return {study.id: study for module in modules for study in module.STUDIES}
 
 
