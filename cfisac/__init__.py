@@ -28,7 +28,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
-    the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``, ``modes``.
+    the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``,
+    ``modes``.
 ``montecarlo``
     Seeded, resumable, parallel trials.
 ``plotting``
