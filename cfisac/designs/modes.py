@@ -17,7 +17,7 @@ from cfisac import _checks
 from cfisac.designs._modes_choice import Selection, closest, out_of_reach, powers, random
 from cfisac.designs._modes_joint import Joint, joint
 from cfisac.designs._modes_program import checked_start, network
-from cfisac.designs._modes_search import best_of, local_search, suggestions
+from cfisac.designs._modes_search import best_of, local_search, start_of
 from cfisac.designs._modes_tree import Search
 from cfisac.designs._power_coefficients import Coefficients
 from cfisac.designs._solve import SolverError
@@ -80,8 +80,9 @@ def swap_search(
     """Change one mode, or swap two, as long as that helps.
 
     Whether a neighbour is better is one conic program. Without ``start`` the search begins with
-    the best of: for each target, the 1 .. 6 access points that hear most of it; and relaxed modes
-    that were rounded.
+    the best of: for each target, the 1 .. 6 access points that hear most of it; single ones; and
+    relaxed modes that were rounded. If none of these locates all targets, modes are changed until
+    they do. At most 160 neighbours are tried from each point, the most promising by its prices.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def swap_search(
     """
     net = network(coefficients, crlb_max)
     if start is None:
-        best = best_of(net, suggestions(net))
+        best = start_of(net)
     else:
         best = best_of(net, [checked_start(coefficients, each) for each in np.atleast_2d(start)])
     if best is None:
@@ -237,7 +238,7 @@ def certified(
     net = network(coefficients, crlb_max)
     search = Search(net, share)
     if start is None:
-        best = best_of(net, suggestions(net))
+        best = start_of(net)
     else:
         best = best_of(net, [checked_start(coefficients, each) for each in np.atleast_2d(start)])
     if best is not None:
