@@ -12,6 +12,9 @@ from cfisac.designs._power_chosen import Chosen
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+_LARGE = 100.0  # what entries of a cone may be
+_MOST = 1e6  # Tr W where F is far better than it needs to be
+
 
 class Rows:
     """Rows of a sparse program, cone by cone."""
@@ -52,6 +55,15 @@ def frames(chosen: Chosen, share: Array) -> Array:
     return np.asarray((vectors * root[:, None]) @ np.swapaxes(vectors, -1, -2))
 
 
+def _sizes(chosen: Chosen) -> Array:
+    """What the cone of each target is divided by, (T,): loose limits make its entries large."""
+    largest = np.trace(chosen.base, axis1=-2, axis2=-1).max(axis=0)
+    if chosen.depart is not None:
+        vectors = chosen.scaled_departure()[-1]
+        largest = np.maximum(largest, np.sum(vectors**2, axis=(-2, -1)).max(axis=0))
+    return np.maximum(1.0, largest / _LARGE)
+
+
 def sensing(rows: Rows, chosen: Chosen, eta: Index, width: int, margin: float, frame: Array) -> int:
     """``Tr F_t^-1 <= 1`` for all targets, and the spread of the beams that F_t may count.
 
@@ -66,13 +78,14 @@ def sensing(rows: Rows, chosen: Chosen, eta: Index, width: int, margin: float, f
     if chosen.depart is not None:
         vectors, spread, width = _spreads(rows, chosen, eta, width)
         unknown.append((vectors, spread))
-    shrink = 1 - margin
+    shrink, sizes = 1 - margin, _sizes(chosen)
     for t in range(n_targets):
         if dimension == 2:
-            at = rows.add(f"target {t}", 4, [clarabel.SecondOrderConeT(4)], [-2.0, 2.0, 0.0, 0.0])
+            two = 2 / sizes[t]
+            at = rows.add(f"target {t}", 4, [clarabel.SecondOrderConeT(4)], [-two, two, 0.0, 0.0])
             combine = ((0, 1.0, 1.0, 0.0), (2, 1.0, -1.0, 0.0), (3, 0.0, 0.0, 2.0))
             for values, column in unknown:
-                each = values[:, :, t] * shrink
+                each = values[:, :, t] * (shrink / sizes[t])
                 where = column if column.ndim == 2 else column[:, :, t]
                 for row, first, second, beside in combine:
                     entry = first * each[..., 0, 0] + second * each[..., 1, 1]
@@ -94,8 +107,10 @@ def sensing(rows: Rows, chosen: Chosen, eta: Index, width: int, margin: float, f
                 where = column if column.ndim == 2 else column[:, :, t]
                 rows.put(at + _place(i, j), where, root * values[..., i, j] * shrink)
             rows.put(at + _place(i + dimension, j + dimension), inverse[number], root)
-        last = rows.add(f"trace {t}", 1, [clarabel.NonnegativeConeT(1)], 1.0)
         square = frame[t] @ frame[t]
+        most = np.abs(square).max()
+        square /= most
+        last = rows.add(f"trace {t}", 1, [clarabel.NonnegativeConeT(1)], min(1 / most, _MOST))
         rows.put(last, inverse, [-square[i, j] * (1.0 if i == j else 2.0) for i, j in upper])
     return width
 
@@ -147,11 +162,11 @@ def _spreads(rows: Rows, chosen: Chosen, eta: Index, width: int) -> tuple[Array,
 def prices(z: Array, rows: Rows, chosen: Chosen, frame: Array) -> Array:
     """Q_t from the multipliers of the sensing constraints, (T, D, D)."""
     n_targets, dimension = chosen.shape[2], chosen.base.shape[-1]
-    found = np.zeros((n_targets, dimension, dimension))
+    found, sizes = np.zeros((n_targets, dimension, dimension)), _sizes(chosen)
     for t in range(n_targets):
         y = z[rows.starts[f"target {t}"] :]
         if dimension == 2:
-            found[t] = [[y[0] + y[2], y[3]], [y[3], y[0] - y[2]]]
+            found[t] = np.array([[y[0] + y[2], y[3]], [y[3], y[0] - y[2]]]) / sizes[t]
             continue
         for j in range(dimension):
             for i in range(j + 1):

@@ -27,6 +27,7 @@ Index = NDArray[np.int64]
 Solved = TypeVar("Solved")
 
 _TOLERANCES = 1e-8, 1e-7, 1e-6  # the next one where a solver gives up: the certificate will tell
+_UNREFINED = 0.99e-8  # the first one, without the solver's refinement: a quarter of its time
 
 
 class Step(NamedTuple):
@@ -76,7 +77,8 @@ def least_power(chosen: Chosen) -> tuple[float, Array]:
 
 def _by_any_tolerance(solve: Callable[[float], Solved], strict: int = 0) -> Solved:
     """The answer at the strictest tolerance at which there is one."""
-    for tolerance in (_TOLERANCES[0] * 0.1**strict, *_TOLERANCES[:-1]):
+    first = _UNREFINED if strict == 0 else _TOLERANCES[0] * 0.1**strict
+    for tolerance in (first, *_TOLERANCES[:-1]):
         try:
             return solve(tolerance)
         except SolverError:
@@ -104,7 +106,11 @@ def _solve(
     cost = np.zeros(width)
     cost[variable] = sign
     names = "tol_gap_abs", "tol_gap_rel", "tol_feas"
-    settings = dict.fromkeys(names, tolerance)
+    settings: dict[str, float | int] = dict.fromkeys(names, tolerance)
+    if tolerance == _UNREFINED:
+        settings["iterative_refinement_enable"] = False
+    else:  # more regularised than usual, its factors exist where others do not
+        settings["static_regularization_constant"] = 1e-6
     return conic(
         cost, rows.matrix(width), np.concatenate(rows.bounds), rows.cones, what, **settings
     )

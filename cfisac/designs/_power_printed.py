@@ -123,11 +123,11 @@ def _solve(problem: Any) -> None:
     names = "tol_gap_abs", "tol_gap_rel", "tol_feas"
     for tolerance in _TOLERANCES[:-1]:
         try:
-            solve(problem, what, **dict.fromkeys(names, tolerance))
+            solve(problem, what, "CLARABEL", **dict.fromkeys(names, tolerance))
         except SolverError:
             continue
         return
-    solve(problem, what, **dict.fromkeys(names, _TOLERANCES[-1]))
+    solve(problem, what, "CLARABEL", **dict.fromkeys(names, _TOLERANCES[-1]))
 
 
 def _bound(chosen: Chosen, found: Program, share: Array) -> float:

@@ -118,7 +118,7 @@ def solve(
     >>> round(solve(cp.Problem(cp.Minimize((x - 1) ** 2), [x >= 2]), "distance"), 6)
     1.0
     """
-    import cvxpy  # late: a second that not every command needs
+    from cvxpy import error as errors
 
     if solver not in _SETTINGS:
         raise ValueError(f"solver must be one of {', '.join(_SETTINGS)}, got {solver!r}")
@@ -129,8 +129,8 @@ def solve(
         warnings.filterwarnings("ignore", "Solution may be inaccurate")  # it raises below
         try:
             problem.solve(solver=solver, **{**_SETTINGS[solver], **settings})
-        except cvxpy.error.SolverError as error:  # where there is no answer, CVXPY raises its own
-            raise SolverError(what, "solver_error") from error
+        except errors.SolverError as error:  # CVXPY's, where a solver has given up
+            raise SolverError(what, problem.status or "solver_error") from error
     if problem.status in _INFEASIBLE:
         raise Infeasible(f"{what} has no feasible point", problem.status)
     if problem.status != "optimal":

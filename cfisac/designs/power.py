@@ -19,12 +19,14 @@ from cfisac.designs._power_chosen import Chosen, choose
 from cfisac.designs._power_coefficients import Bound, Coefficients, coefficients
 from cfisac.designs._power_conic import least_power, step
 from cfisac.designs._power_printed import steps as printed_steps
-from cfisac.designs._solve import Infeasible, SolverError
+from cfisac.designs._power_start import repaired, start, without_sensing
+from cfisac.designs._solve import SolverError
 from cfisac.scenarios import Waveform
 from cfisac.waveforms import OTFS
 
 __all__ = [
     "Allocation",
+    "Bound",
     "Coefficients",
     "Uncertified",
     "coefficients",
@@ -40,7 +42,6 @@ _STEPS = 60
 _FAILURES, _ELSEWHERE = 3, 0.97  # programs that may fail, and where to try instead
 _STRICTEST = 3  # digits more than usual that are asked of the solver where it stalls
 _FAR = 0.01  # gap above which the next target is guessed
-_FEASIBLE = 1e-9  # by how much a bound may be missed, of what is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,37 +160,37 @@ def max_min_sinr(
     if limit < 1e-8:
         raise ValueError(f"tolerance must be >= 1e-8, got {limit:g}")
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
-    target = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
-    value, least, gap, best, trace = 0.0, np.inf, np.inf, share, []
-    strict = failures = 0
+    best = feasible = start(chosen, coefficients, crlb_max, sends, hears, bound)
+    value = float(np.min(chosen.signal(best) / chosen.disturbance(best)))
+    least, before, trace, strict, failures = without_sensing(chosen, best), np.inf, [], 0, 0
+    target, last = value**0.05 * least**0.95, 0.0
     for _ in range(_STEPS):
         try:
-            solved = step(chosen, target, share, strict)
+            solved = step(chosen, target, best, strict)
         except SolverError:
             failures += 1
             if failures > _FAILURES:
                 raise
             target *= _ELSEWHERE
             continue
-        share = solved.share
         prices = solved.price, solved.interference, solved.information
-        least = min(least, upper_bound(chosen, share, *prices))
+        least = min(least, upper_bound(chosen, solved.share, *prices))
+        share = repaired(chosen, solved.share, feasible)
         reached = float(np.min(chosen.signal(share) / chosen.disturbance(share)))
-        if reached > value and chosen.worst(share) <= 1 + _FEASIBLE:
+        if reached > value:
             value, best = reached, share
         trace.append(value)
-        if least <= value * (1 + limit):
+        gap = least / value - 1
+        if gap <= limit:
             break
-        # Far off, halfway between both bounds is faster than Dinkelbach's own step, if it helps.
-        before, gap = gap, least / value - 1 if value > 0 else np.inf
-        target = value if value > 0 else reached
-        if _FAR < gap < 0.7 * before:
-            target = float(np.sqrt(value * least))
-        elif gap > 0.7 * before:  # it is the solver's rounding that is in the way
+        # Dinkelbach's own target is value. Far off, one next to the bound is faster, if it helps.
+        stalls = gap > 0.7 * before
+        if stalls and target == last:  # the solver's rounding is in the way
             strict += 1
             if strict > _STRICTEST:
                 break
+        before, last = gap, value
+        target = value**0.15 * least**0.85 if gap > _FAR and not stalls else value
     found = _allocation(coefficients, chosen, best, least, trace)
     if not least <= value * (1 + limit):
         raise Uncertified(found)
@@ -244,7 +245,7 @@ def quadratic_transform(
     limit = _checks.one("tolerance", tolerance, _checks.positive)
     most = _checks.one("max_steps", max_steps, _checks.count)
     chosen = choose(coefficients, crlb_max, sends, hears, bound)
-    share = _start(chosen, coefficients, crlb_max, sends, hears, bound)
+    share = start(chosen, coefficients, crlb_max, sends, hears, bound)
     best, least, trace = printed_steps(chosen, share, limit, most)
     return _allocation(coefficients, chosen, best, least, trace)
 
@@ -291,9 +292,12 @@ def spectral_efficiency(
     1.661
     """
     ratio = _checks.non_negative("sinr", sinr)
-    if cp_samples is None and isinstance(waveform, OTFS):
+    if cp_samples is not None:
+        prelog = waveform.prelog(cp_samples)
+    elif isinstance(waveform, OTFS):
         raise ValueError("cp_samples must be given for OTFS")
-    prelog = waveform.prelog() if cp_samples is None else waveform.prelog(cp_samples)
+    else:
+        prelog = waveform.prelog()
     return np.asarray(prelog * np.log2(1 + ratio))
 
 
@@ -331,46 +335,3 @@ def sensing_factor(
     0.12
     """
     return least_power(choose(coefficients, crlb_max, sends, hears, bound))[0]
-
-
-def _start(
-    chosen: Chosen,
-    coefficients: Coefficients,
-    crlb_max: ArrayLike,
-    sends: ArrayLike | None,
-    hears: ArrayLike | None,
-    bound: Bound,
-) -> Array:
-    """Equal powers, or next to them some that locate all targets."""
-    equal = np.full((chosen.shape[0], coefficients.n_beams), 1 / coefficients.n_beams)
-    if chosen.worst(equal) <= 1:
-        return equal
-    factor, sensing = least_power(chosen)
-    if factor > 1:
-        raise _explained(coefficients, crlb_max, sends, hears, bound)
-    return sensing + (1 - factor) * equal
-
-
-def _explained(
-    coefficients: Coefficients,
-    crlb_max: ArrayLike,
-    sends: ArrayLike | None,
-    hears: ArrayLike | None,
-    bound: Bound,
-) -> Infeasible:
-    """Say which target is out of reach, and how well it can be located."""
-    asked = np.broadcast_to(np.asarray(crlb_max, dtype=float), coefficients.n_targets)
-    for target in np.flatnonzero(np.isfinite(asked)):
-        alone = np.full(asked.shape, np.inf)
-        alone[target] = asked[target]
-        factor = sensing_factor(coefficients, alone, sends, hears, bound=bound)
-        if factor > 1:
-            return Infeasible(
-                f"target {target} can be located to {np.sqrt(factor * asked[target]):.3g} m at "
-                f"best, {np.sqrt(asked[target]):.3g} m are asked for by crlb_max"
-            )
-    factor = sensing_factor(coefficients, asked, sends, hears, bound=bound)
-    return Infeasible(
-        f"all targets together can be located to {np.sqrt(factor):.4g} times what crlb_max asks "
-        "for at best, each alone can"
-    )

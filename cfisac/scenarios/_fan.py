@@ -167,6 +167,12 @@ class FanNetwork(NamedTuple):
     channels, estimates : (A, K, M_t, M_t) complex
         Covariance of the channel from each access point to each user, and of its estimate; all
         paths together.
+
+    Examples
+    --------
+    >>> network = fan_network(np.random.default_rng(1), n_aps=5, n_users=2, n_targets=1)
+    >>> isinstance(network, FanNetwork), network.hears.sum()
+    (True, np.int64(2))
     """
 
     scene: MultistaticScene

@@ -82,6 +82,20 @@ def test_the_signal_of_any_number_of_access_points_is_concave(values, share):
     assert between >= (share * signal(first) + (1 - share) * signal(second)) * (1 - 1e-12)
 
 
+def test_the_power_of_a_beam_is_the_trace_of_its_covariance():
+    """Independent symbols on random beams, 40 000 draws: the mean power is sum eta tr B."""
+    rng, n = np.random.default_rng(5), 40_000
+    each, drawn = scene_coefficients(), network()
+    power = some_power(each, np.ones(8, bool))[0]
+    sent = np.zeros((n, 8), dtype=complex)
+    for eta, beam in zip(power, drawn.scene.beams[0], strict=True):
+        root = np.linalg.cholesky(beam + 1e-12 * np.eye(8))
+        vectors, symbols = rng.normal(scale=np.sqrt(0.5), size=(2, n, 8)), rng.choice([-1, 1], n)
+        sent += np.sqrt(eta) * symbols[:, None] * ((vectors[0] + 1j * vectors[1]) @ root.T)
+    total = np.sum(np.abs(sent) ** 2, axis=1)
+    assert abs(total.mean() - power.sum()) < 5 * total.std() / np.sqrt(n)
+
+
 # ----------------------------------------------------------------------------- the same optimum
 
 
