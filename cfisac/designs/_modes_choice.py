@@ -25,7 +25,7 @@ class Selection:
     ----------
     sends : (A,) bool
         Who transmits; all others listen.
-    allocation : Allocation
+    allocation : cfisac.designs.power.Allocation
         Powers, SINR and its certified upper bound for these modes.
 
     Examples
