@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 import cfisac
 from cfisac import montecarlo
@@ -61,6 +62,7 @@ def all_studies() -> dict[str, Study]:
         fan,
         liu,
         maps,
+        modes,
         pilots,
         placement,
         synchronisation,
@@ -68,7 +70,7 @@ def all_studies() -> dict[str, Study]:
         zhang,
     )
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, placement, tradeoff)
+    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, modes, placement, tradeoff)
     return {study.id: study for module in modules for study in module.STUDIES}
 
 
@@ -184,7 +186,10 @@ def run(
         )  # fmt: skip
         for index, number in tasks:
             kept[index].append(moments[index, number])
-    table = pd.DataFrame([study.row(index, n_trials, row) for index, row in enumerate(kept)])
+    rows = tqdm(kept, desc=study.id, unit="row", disable=None if progress else True)
+    table = pd.DataFrame(
+        [study.row(index, n_trials, row, measure=True) for index, row in enumerate(rows)]
+    )
     text = table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
     provenance = {
         "study": study.id,

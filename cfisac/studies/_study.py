@@ -41,6 +41,9 @@ class Study:
         Parameters that the source leaves out, and what was assumed.
     known : callable, optional
         ``known(**cell)`` returns further columns that need no trial.
+    measured : callable, optional
+        ``measured(**cell)`` returns columns that only ``run`` computes: seconds, and searches too
+        long to repeat. They stand last, and ``verify`` checks that nobody changed them.
     shows : str
         The column that a plain picture shows; by default the first computed one that varies.
     plot : callable, optional
@@ -65,16 +68,24 @@ class Study:
     seed: int
     assumptions: Mapping[str, str] = field(default_factory=dict)
     known: Callable[..., Mapping[str, float]] | None = None
+    measured: Callable[..., Mapping[str, float | str]] | None = None
     shows: str = ""
     plot: Callable[..., None] | None = None
 
-    def row(self, index: int, n_trials: int, moments: Sequence[montecarlo.Moments]) -> Row:
+    def row(
+        self,
+        index: int,
+        n_trials: int,
+        moments: Sequence[montecarlo.Moments],
+        measure: bool = False,
+    ) -> Row:
         """One row of the table, from the moments of its batches (none if nothing is drawn)."""
         cell = self.cells[index]
         average = montecarlo.summary(n_trials, moments) if self.trial else {}
         with montecarlo.one_thread:
             known = self.known(**cell) if self.known else {}
-        return {**cell, **average, **known}
+            measured = self.measured(**cell) if self.measured and measure else {}
+        return {**cell, **average, **known, **measured}
 
 
 def table_path(study: Study, fidelity: str, results: Path | None = None) -> Path:
