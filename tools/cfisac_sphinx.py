@@ -59,6 +59,11 @@ def equations_keep_their_source_number(app, env) -> list[str]:
     return []
 
 
+def fields_are_listed_once(app, what, name, obj, skip, options) -> bool | None:
+    """Leave out the members of a named tuple that its parameters tell already."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def typeset(number: str) -> str:
     """Write a computed number as prose does: a true minus, powers of ten in full, 40 000."""
 
@@ -138,5 +143,6 @@ def setup(app):
     app.connect("doctree-resolved", punctuation_stays_with_its_formula)
     app.connect("doctree-resolved", values_are_readable)
     app.connect("autodoc-process-signature", defaults_are_shown)
+    app.connect("autodoc-skip-member", fields_are_listed_once)
     app.connect("html-page-context", colab_opens_the_stored_notebook, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
