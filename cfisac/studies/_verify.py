@@ -15,6 +15,7 @@ from cfisac import _checks, montecarlo, studies
 from cfisac.studies._study import Row, Study, digest, table_path
 
 TOLERANCE = 1e-6  # relative; other machines round otherwise, and no stored number feels more
+VALUES = 1e-8  # relative; what single trials are known to, and so the spread of many
 CHANCE = 4.0  # standard errors that another set of draws may be off
 
 
@@ -46,9 +47,14 @@ class Verification:
     n_batches: int = 0
     largest: float = 0.0
 
-    def compare(self, where: str, old: float, new: float, error: float = math.nan) -> None:
-        """Compare a stored number with a computed one that has this standard error."""
-        same = old == new or (math.isnan(old) and math.isnan(new))
+    def compare(
+        self, where: str, old: float, new: float, error: float = math.nan, rounding: float = 0.0
+    ) -> None:
+        """Compare a stored number with a computed one that has this standard error.
+
+        Differences up to ``rounding`` are none.
+        """
+        same = abs(old - new) <= rounding or old == new or (math.isnan(old) and math.isnan(new))
         relative = 0.0 if same else abs(old / new - 1) if new and math.isfinite(new) else math.inf
         relative = math.inf if math.isnan(relative) else relative
         self.largest = max(self.largest, relative)
@@ -78,8 +84,10 @@ def verify(
     stored moments of all their batches, and the moments of ``n_batches`` of these, at random, from
     the study's seed. So a mean over many slow trials is checked by a part of them.
 
-    A number fails if it differs by more than 1e-6 of itself. If a mean does by less than four
-    standard errors, the problem says so: that is not the stored digit, but the same result.
+    A number fails if it differs by more than 1e-6 of itself, a standard deviation only if it does
+    by more than 1e-8 of the mean too: single trials are known to no more. If a mean does by less
+    than four standard errors, the problem says so: that is not the stored digit, but the same
+    result.
 
     Parameters
     ----------
@@ -236,7 +244,10 @@ def _compare_batch(
         if size > 1:
             before = math.sqrt(old[name][1] / (size - 1))
             error = deviation / math.sqrt(2 * (size - 1))
-            found.compare(f"{where} standard deviation of {name}", before, deviation, error)
+            found.compare(
+                f"{where} standard deviation of {name}", before, deviation, error,
+                VALUES * abs(mean),
+            )  # fmt: skip
 
 
 def _number(text: str) -> float | None:

@@ -277,3 +277,21 @@ def test_bad_input(arguments, name, tmp_path):
 def test_a_study_that_was_never_run_has_no_table(tmp_path):
     with pytest.raises(ValueError, match="no stored table"):
         studies.stored("zhang-fig2", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spread", "off", "told"),
+    [
+        (1e-3, 1e-9, []),  # 1e-6 of the spread, but a rounding of the values
+        (1e-3, 1e-7, ["standard deviation"]),
+        (1.0, 2e-6, ["standard deviation"]),  # 1e-6 of it and more than a rounding of the values
+    ],
+)
+def test_a_spread_is_compared_to_what_its_values_are_known_to(spread, off, told):
+    from cfisac.studies import _verify
+
+    found, size = studies.Verification(), 5
+    old, new = ({"x": (1.0, (size - 1) * (spread + each) ** 2)} for each in (0.0, off))
+    _verify._compare_batch(found, "row 1", old, new, size)
+    assert len(found.problems) == len(told)
+    assert all(word in problem for word, problem in zip(told, found.problems, strict=True))
