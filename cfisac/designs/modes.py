@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from cfisac import _checks
 from cfisac.designs._modes_choice import Selection, closest, out_of_reach, powers, random
 from cfisac.designs._modes_joint import Joint, joint
-from cfisac.designs._modes_program import checked_start, network
+from cfisac.designs._modes_program import Network, checked_start, network
 from cfisac.designs._modes_search import best_of, local_search, start_of
-from cfisac.designs._modes_tree import Search
+from cfisac.designs._modes_tree import Level, Search
 from cfisac.designs._power_coefficients import Coefficients
 from cfisac.designs._solve import SolverError
 
@@ -77,7 +77,7 @@ class Certified(Selection):
 def swap_search(
     coefficients: Coefficients, crlb_max: ArrayLike, start: ArrayLike | None = None
 ) -> Selection:
-    """Change one mode, or swap two, as long as that helps.
+    """Change one mode, or swap two, as long as that helps: a local search for fan_journal (41).
 
     Whether a neighbour is better is one conic program. Without ``start`` the search begins with
     the best of: for each target, the 1 .. 6 access points that hear most of it; single ones; and
@@ -115,19 +115,25 @@ def swap_search(
     >>> np.flatnonzero(found.hears), round(found.value, 2)
     (array([1, 2]), 7.39)
     """
-    net = network(coefficients, crlb_max)
+    found = _searched(network(coefficients, crlb_max), coefficients, start)
+    if found is None:
+        raise out_of_reach("no start", coefficients, crlb_max)
+    return Selection(found[0], powers(coefficients, crlb_max, found[0]))
+
+
+def _searched(
+    net: Network, coefficients: Coefficients, start: ArrayLike | None
+) -> tuple[Modes, Level] | None:
+    """Where the local search ends; None if no start locates all targets."""
     if start is None:
         best = start_of(net)
     else:
         best = best_of(net, [checked_start(coefficients, each) for each in np.atleast_2d(start)])
-    if best is None:
-        raise out_of_reach("no start", coefficients, crlb_max)
-    sends, _ = local_search(net, *best)
-    return Selection(sends, powers(coefficients, crlb_max, sends))
+    return None if best is None else local_search(net, *best)
 
 
 def exhaustive(coefficients: Coefficients, crlb_max: ArrayLike) -> Selection:
-    """The best of all modes, one after the other, for at most 8 access points.
+    """The optimum of fan_journal (41) by trying all modes, for at most 8 access points.
 
     Parameters
     ----------
@@ -185,7 +191,7 @@ def certified(
     max_seconds: float | None = None,
     progress: bool = False,
 ) -> Certified:
-    """The best modes, with a proof, by branch and bound (:mod:`cfisac.designs._modes_tree`).
+    """The optimum of fan_journal (41), with a proof, by branch and bound.
 
     It begins with :func:`swap_search` and ends when no modes can be better by more than
     ``tolerance``, or at a limit; the gap is true whenever it ends.
@@ -237,13 +243,9 @@ def certified(
         _checks.one("max_seconds", max_seconds, _checks.positive)
     net = network(coefficients, crlb_max)
     search = Search(net, share)
-    if start is None:
-        best = start_of(net)
-    else:
-        best = best_of(net, [checked_start(coefficients, each) for each in np.atleast_2d(start)])
-    if best is not None:
-        sends, level = local_search(net, *best)
-        search.offer(level.value, sends)
+    first = _searched(net, coefficients, start)
+    if first is not None:
+        search.offer(first[1].value, first[0])
     search.run(max_nodes, max_seconds, progress)
     if search.sends is None:
         if search.bound > 0:
