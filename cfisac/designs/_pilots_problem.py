@@ -14,7 +14,14 @@ IntArray = NDArray[np.int64]
 
 
 class Allocation(NamedTuple):
-    """Pilots, antennas per AP and active APs, and what they cost.
+    """An answer to zhang (48), and what it costs.
+
+    Parameters
+    ----------
+    n_pilots, n_antennas, n_aps : int
+        T, L of each active AP, and M, how many are active.
+    cost : float
+        J, in the unit of the bound (rad^2, or m^2).
 
     Examples
     --------
