@@ -21,6 +21,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     may be unknown about them.
 ``scenarios``
     Scenes of your own, and those of the sources from their parameter tables.
+``signals``
+    What the antennas of a scene receive: noise-free samples, gains and noise to draw.
 ``limits``
     The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
     ``cooperative``, ``synchronisation``; targets that overlap: ``coupled``.

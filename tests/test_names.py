@@ -25,8 +25,8 @@ DICTIONARY = {name: row[1:] for row in ROWS for name in re.findall(r"`(\w+)`", r
 PLAIN = set(re.findall(r"`(\w+)`", SECTION.split("in plain words:")[1].split("\n\n")[0]))
 # Rooms whose functions compute with quantities; the others may use plain words.
 QUANTITIES = (
-    "arrays", "waveforms", "geometry", "propagation", "scenarios", "fisher", "paths", "tables",
-    "limits", "estimators", "designs",
+    "arrays", "waveforms", "geometry", "propagation", "scenarios", "signals", "fisher", "paths",
+    "tables", "limits", "estimators", "designs",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ FLOORS = (
     "fisher",
     "paths",
     "scenarios",
+    "signals",
     "limits",
     "estimators",
     "designs",

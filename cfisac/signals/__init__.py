@@ -1,0 +1,11 @@
+"""What the antennas of a scene receive: noise-free samples, gains and noise to draw.
+
+Estimators, brute-force tests and studies all draw their samples here, so that one convention holds
+for all: **the gain of an echo belongs to the middle** of its antennas, subcarriers and symbols, so
+that it does not turn when a delay, an angle or a Doppler shift is a little off.
+"""
+
+from cfisac.signals._draws import draw_amplitudes, with_noise
+from cfisac.signals._monostatic import EchoFactors, echo_factors, echo_tensors
+
+__all__ = ["EchoFactors", "draw_amplitudes", "echo_factors", "echo_tensors", "with_noise"]

@@ -1,0 +1,142 @@
+"""Echo tensors of a monostatic scene (liu (31)): antennas x subcarriers x symbols."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfisac import _checks
+from cfisac._constants import SPEED_OF_LIGHT
+from cfisac.scenarios import MonostaticScene
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+class EchoFactors(NamedTuple):
+    """The three factors of every echo, entries of modulus one, counted from their middle.
+
+    Attributes
+    ----------
+    antenna : tuple of (U, N_l) complex
+        For each access point: of its N_l antennas.
+    subcarrier : (L, U, M) complex
+        By the delay.
+    symbol : (L, U, N) complex
+        By the Doppler shift.
+    """
+
+    antenna: tuple[ComplexArray, ...]
+    subcarrier: ComplexArray
+    symbol: ComplexArray
+
+
+def echo_factors(
+    scene: MonostaticScene,
+    positions: ArrayLike | None = None,
+    velocities: ArrayLike | None = None,
+) -> EchoFactors:
+    """Factors of all echoes, at the scene's targets or at states of one's own (liu (33)-(35)).
+
+    Parameters
+    ----------
+    scene : MonostaticScene
+        Of L access points in D dimensions.
+    positions : (U, D), optional
+        By default the scene's targets (m).
+    velocities : (U, D), optional
+        By default the scene's if the positions are, too, and zero otherwise (m/s).
+
+    Returns
+    -------
+    EchoFactors
+        The echo of target u at access point l is the outer product of its three factors, times
+        its amplitude. With the unit vector rho from l to u and elements e in wavelengths, the
+        phases are ``2 pi e^T rho``, ``-2 pi f tau`` and ``2 pi t nu``, where ``nu = -2 f_c rho^T
+        v / c`` is negative for a target that leaves.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit or a number is not finite.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import liu_scene
+    >>> found = echo_factors(liu_scene(np.random.default_rng(1), n_targets=2))
+    >>> found.antenna[0].shape, found.subcarrier.shape, found.symbol.shape
+    ((2, 8), (4, 2, 128), (4, 2, 128))
+    """
+    if velocities is None:
+        velocities = scene.velocities if positions is None else np.zeros(np.shape(positions))
+    here = scene.targets if positions is None else _checks.finite("positions", positions)
+    speed = _checks.finite("velocities", velocities)
+    if here.ndim != 2 or here.shape[1] != scene.dimension or speed.shape != here.shape:
+        raise ValueError(
+            f"positions and velocities must have shape (U, {scene.dimension}), "
+            f"got {here.shape} and {speed.shape}"
+        )
+    waveform = scene.waveform
+    offset = here - scene.aps[:, None]  # (L, U, D)
+    distance = np.linalg.norm(offset, axis=-1)
+    unit = offset / distance[..., None]
+    delay = 2 * distance / SPEED_OF_LIGHT
+    doppler = -2 * scene.carrier_frequency / SPEED_OF_LIGHT * np.sum(unit * speed, axis=-1)
+    frequency = waveform.subcarrier_spacing * _centred(waveform.n_subcarriers)
+    moment = waveform.symbol_period * _centred(waveform.n_symbols)
+    antenna = tuple(
+        np.exp(2j * np.pi * rho @ (elements - elements.mean(axis=0)).T)
+        for rho, elements in zip(unit, scene.receive_elements, strict=True)
+    )
+    return EchoFactors(
+        antenna,
+        np.exp(-2j * np.pi * delay[..., None] * frequency),
+        np.exp(2j * np.pi * doppler[..., None] * moment),
+    )
+
+
+def echo_tensors(
+    scene: MonostaticScene, amplitudes: ArrayLike, factors: EchoFactors | None = None
+) -> tuple[ComplexArray, ...]:
+    """Noise-free samples of every access point, (N_l, M, N) each (liu (31)).
+
+    Parameters
+    ----------
+    scene : MonostaticScene
+        Of L access points and U targets.
+    amplitudes : (L, U) complex
+        Of the echoes in a sample, such as :func:`draw_amplitudes` gives.
+    factors : EchoFactors, optional
+        By default those of the scene's own targets.
+
+    Raises
+    ------
+    ValueError
+        If the amplitudes are not finite or not (L, U).
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=2)
+    >>> samples = echo_tensors(scene, np.ones((4, 2)))
+    >>> len(samples), samples[0].shape
+    (4, (8, 128, 128))
+    """
+    factors = echo_factors(scene) if factors is None else factors
+    gains = _checks.finite("amplitudes", amplitudes, complex)
+    if gains.shape != factors.subcarrier.shape[:2]:
+        raise ValueError(
+            f"amplitudes must have shape {factors.subcarrier.shape[:2]}, got {gains.shape}"
+        )
+    tensors = []
+    for gain, antenna, subcarrier, symbol in zip(
+        gains, factors.antenna, factors.subcarrier, factors.symbol, strict=True
+    ):
+        plane = np.einsum("up,um->upm", gain[:, None] * antenna, subcarrier)
+        tensors.append(np.tensordot(plane, symbol, axes=(0, 0)))
+    return tuple(tensors)
+
+
+def _centred(number: int) -> Array:
+    index: Array = np.arange(number, dtype=float)
+    return index - index.mean()
