@@ -1,30 +1,45 @@
-"""The journal of a Monte Carlo run: what is finished is kept, whatever stops the run."""
+"""The journal of a run: what is finished is kept, whatever stops the run."""
 
 import json
 import shutil
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Generic, Self, TypeVar
 
 if sys.platform != "win32":
     import fcntl
 
 Moments = dict[str, tuple[float, float]]  # name: mean, sum of squared deviations
+T = TypeVar("T")
 
 
-class Journal:
-    """Finished batches, in memory and, when there is a path, line by line on disk."""
+def as_moments(entry: Any) -> Moments:
+    """What a line of the journal says of a batch of trials."""
+    return {str(name): (float(a), float(b)) for name, (a, b) in entry.items()}
+
+
+class Journal(Generic[T]):
+    """Finished batches, in memory and, when there is a path, line by line on disk.
+
+    ``read`` makes of a line's entry what was added.
+    """
 
     def __init__(
-        self, path: Path | None, experiment: str, n_cells: int, batches: Sequence[tuple[int, int]]
+        self,
+        path: Path | None,
+        experiment: str,
+        n_cells: int,
+        batches: Sequence[tuple[int, int]],
+        read: Callable[[Any], T],
     ) -> None:
         self.path, self.experiment, self.n_cells, self.batches = path, experiment, n_cells, batches
-        self.done: dict[tuple[int, tuple[int, int]], Moments] = {}
+        self.done: dict[tuple[int, tuple[int, int]], T] = {}
+        self._entry = read
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> Self:
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b")
@@ -40,7 +55,7 @@ class Journal:
         if self._file is not None:
             self._file.close()
 
-    def add(self, cell: int, batch: tuple[int, int], moments: Moments) -> None:
+    def add(self, cell: int, batch: tuple[int, int], moments: T) -> None:
         self.done[cell, batch] = moments
         self._write({"cell": cell, "batch": batch, "moments": moments})
 
@@ -88,7 +103,7 @@ class Journal:
 
     def _read(self, entry: Mapping[str, Any]) -> None:
         cell, batch = int(entry["cell"]), (entry["batch"][0], entry["batch"][1])
-        moments = {str(name): (float(a), float(b)) for name, (a, b) in entry["moments"].items()}
+        moments = self._entry(entry["moments"])
         if not moments or batch not in self.batches or not 0 <= cell < self.n_cells:
             raise ValueError
         self.done[cell, batch] = moments

@@ -249,7 +249,9 @@ def moments(
         stack.enter_context(_backend(workers, scheduler))
         stack.enter_context(one_thread)  # found once; the batches of this process are inside
         experiment = _fingerprint(trial, cells, n_trials, seed)
-        book = stack.enter_context(_Journal(journal, experiment, len(cells), edges))
+        book = stack.enter_context(
+            _Journal(journal, experiment, len(cells), edges, _journal.as_moments)
+        )
         bar = stack.enter_context(
             tqdm(
                 total=sum(stop - start for _, (start, stop) in wanted),
@@ -265,6 +267,75 @@ def moments(
             book.add(cell, batch, moment)
             bar.update(batch[1] - batch[0])
         return {(cell, number): book.done[cell, edges[number]] for cell, number in tasks}
+
+
+def each(
+    function: Callable[..., Mapping[str, Any]],
+    cells: Sequence[Cell],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    journal: Path | None = None,
+    progress: bool = False,
+) -> list[dict[str, Any]]:
+    """Call ``function(**cell)`` once for each cell: what needs no draws, or draws of its own.
+
+    Parameters
+    ----------
+    function : callable
+        Returns numbers and words by name.
+    cells, workers, scheduler, journal, progress
+        As in :func:`run`; a run that was stopped goes on with the next cell.
+
+    Returns
+    -------
+    list of dict
+        In the order of the cells.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`run`.
+
+    Examples
+    --------
+    >>> from cfisac import montecarlo
+    >>> montecarlo.each(lambda x: {'square': x**2}, [{'x': 2}, {'x': 3}])
+    [{'square': 4}, {'square': 9}]
+    """
+    _checks.count("workers", workers)
+    whole = (0, 1)
+    with ExitStack() as stack:
+        stack.enter_context(_backend(workers, scheduler))
+        stack.enter_context(one_thread)
+        experiment = _fingerprint(function, cells, 1, 0)
+        book = stack.enter_context(_Journal(journal, experiment, len(cells), [whole], dict))
+        bar = stack.enter_context(
+            tqdm(
+                total=len(cells), initial=len(book.done), unit="row",
+                disable=None if progress else True, file=sys.stderr,
+            )
+        )  # fmt: skip
+        pending = [number for number in range(len(cells)) if (number, whole) not in book.done]
+        if pending:
+            from joblib import Parallel, delayed
+
+            parallel = stack.enter_context(Parallel(return_as="generator_unordered", batch_size=1))
+            tasks = (delayed(_row)(function, cells[number], number) for number in pending)
+            for number, row in parallel(tasks):
+                book.add(number, whole, row)
+                bar.update()
+        return [book.done[number, whole] for number in range(len(cells))]
+
+
+def _row(
+    function: Callable[..., Mapping[str, Any]], cell: Cell, number: int
+) -> tuple[int, dict[str, Any]]:
+    with one_thread:
+        found = function(**cell)
+    # As JSON keeps them, so that a run that was stopped gives the same as one that was not.
+    plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in found.items()}
+    return number, plain
 
 
 def batches(n_trials: int) -> list[tuple[int, int]]:

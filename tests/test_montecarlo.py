@@ -191,6 +191,32 @@ def test_a_journal_of_other_code_is_set_aside(tmp_path, monkeypatch):
     assert montecarlo._fingerprint(*experiment) != edited
 
 
+FAILING: list[int] = []
+
+
+def row(x):
+    """Numbers, words and what is nowhere; stops where it is told to."""
+    if x in FAILING:
+        raise KeyboardInterrupt
+    return {"third": np.float64(x) / 3, "word": f"cell {x}", "none": np.nan, "n": np.int64(x)}
+
+
+def test_rows_without_trials_are_kept_when_a_run_is_stopped(tmp_path):
+    cells, journal = [{"x": x} for x in range(5)], tmp_path / "rows.jsonl"
+    whole = montecarlo.each(row, cells)
+    FAILING.append(3)
+    with pytest.raises(KeyboardInterrupt):
+        montecarlo.each(row, cells, journal=journal)
+    FAILING[:] = [0, 1, 2]  # would stop it again if they were not taken from the journal
+    try:
+        again = montecarlo.each(row, cells, journal=journal)
+    finally:
+        FAILING.clear()
+    np.testing.assert_equal(again, whole)
+    assert [type(value) for value in again[4].values()] == [float, str, float, int]
+    np.testing.assert_equal(montecarlo.each(row, cells, workers=2), whole)
+
+
 def test_a_trial_typed_into_a_notebook_can_run(tmp_path):
     """Its source is in no file; cells may hold what JSON does not know."""
     space = {"__name__": "__main__"}

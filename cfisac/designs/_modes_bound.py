@@ -36,13 +36,14 @@ def excess(
     prices: Prices,
     reach: Range | None = None,
     worth: Array | None = None,
-) -> tuple[float, float]:
-    """The sum h and the size of its terms.
+) -> tuple[Array, Array]:
+    """The sum h and the size of its terms, (...).
 
     Parameters
     ----------
     net, node, target
-        Of A access points, K users and T targets; who is asked whether ``target`` is out of reach.
+        Of A access points, K users and T targets; one node or several, (..., A), who are asked
+        whether ``target`` is out of reach.
     prices
         Any: they make the sum small, not true.
     reach
@@ -50,31 +51,40 @@ def excess(
     worth : (A, K + T), optional
         c of a linear form of the powers, which h then bounds.
     """
-    n_aps, n_users, _ = net.shape
-    active, free = node.sends | node.free, node.free
+    n_users = net.shape[1]
+    sends, hears, free = node
+    active, some = sends | free, bool(free.any())
     root, information = _psd(prices.information)
     value = np.einsum("prtij,tij->prt", net.information, information)
-    omega = np.where(active[:, None] & free, prices.listening, 0.0)
-    sensing = value[:, node.hears].sum(axis=1)
-    if free.any():
-        sensing += np.clip(value[:, free] - omega[:, free, None], 0.0, None).sum(axis=1)
-    own = np.zeros((n_aps, n_users))
+    sensing = np.einsum("prt,...r->...pt", value, hears.astype(float))
+    listening: Array | float = 0.0
+    if some:
+        omega = np.where(active[..., :, None] & free[..., None, :], prices.listening, 0.0)
+        more = np.clip(value - omega[..., None], 0.0, None)
+        sensing += np.einsum("...prt,...r->...pt", more, free.astype(float))
+        listening = omega.sum(axis=-2)
+    own = np.zeros(net.gain.shape)
     if worth is not None:
         own, sensing = worth[:, :n_users], sensing + worth[:, n_users:]
     flat_users = net.to_users.transpose(1, 0, 2).reshape(n_users, -1)
     flat_targets = net.to_targets.transpose(1, 0, 2).reshape(n_users, -1)
-    split = np.where(free[:, None], prices.split, 1.0)
-    quarter = np.where(active[:, None], net.gain**2 / 4, 0.0)
+    split = np.where(free[..., None], prices.split, 1.0)
+    quarter = np.where(active[..., None], net.gain**2 / 4, 0.0)
     paid, users = np.where(active, prices.power, 0.0), prices.users
+
+    def costs(users: Array) -> tuple[Array, Array]:
+        cost = target * (users @ flat_users).reshape(*users.shape[:-1], *own.shape)
+        lost = target * (users @ flat_targets).reshape(*users.shape[:-1], len(own), -1)
+        return cost - own, sensing - lost
+
     kappa = side = np.empty(0)
     for number in range(_ROUNDS):
-        cost = target * (users @ flat_users).reshape(own.shape)
-        lost = target * (users @ flat_targets).reshape(sensing.shape)
-        paid = np.maximum(paid, np.max(sensing - lost, axis=1))
-        paid = np.maximum(paid, np.max(own - cost, axis=1) + 1e-12)
-        theta = paid[:, None] + cost - own
+        cost, gained = costs(users)
+        paid = np.maximum(paid, np.max(gained, axis=-1))
+        paid = np.maximum(paid, np.max(-cost, axis=-1) + 1e-12)
+        theta = paid[..., None] + cost
         weight = quarter / theta
-        total = np.maximum((split * weight).sum(axis=0), 1e-300)
+        total = np.maximum((split * weight).sum(axis=-2), 1e-300)
         if number == 0:
             kappa = np.minimum(4 * total * users, 1.0)
             side = np.where(prices.amplitude * 2 * total > 1, 1.0, -1.0) * np.sqrt(1 - kappa)
@@ -83,31 +93,33 @@ def excess(
             break
     mu = (1 + side) / (2 * total)
     # With what was found, whatever it is: the prices of power that make no beam worth more.
-    cost = target * (users @ flat_users).reshape(own.shape)
-    lost = target * (users @ flat_targets).reshape(sensing.shape)
-    left = np.maximum(np.max(theta - cost + own, axis=1), np.max(sensing - lost, axis=1))
+    cost, gained = costs(users)
+    left = np.maximum(np.max(theta - cost, axis=-1), np.max(gained, axis=-1))
     paid = np.where(active, np.clip(left, 0.0, None), 0.0)
-    asked, listening = target * users.sum(), omega.sum(axis=0)
-    h = paid[node.sends].sum() + listening.sum() - asked - np.sum(root**2)
-    terms = paid.sum() + listening.sum() + asked + np.sum(root**2)
-    if free.any():
+    asked, heard = target * users.sum(axis=-1), np.sum(listening, axis=-1)
+    fixed = np.sum(root**2)
+    h = np.sum(paid * sends, axis=-1) + heard - asked - fixed
+    terms = paid.sum(axis=-1) + heard + asked + fixed
+    if some:
         assert reach is not None
-        amount = mu**2 * weight[free] * target
-        least = (split[free] * amount) @ reach.least
-        most = ((1 - split[free]) * amount) @ reach.most
-        h += -least.sum() + np.clip(paid[free] + least + most - listening[free], 0.0, None).sum()
-        terms += least.sum() + most.sum()
-    return float(h), float(terms)
+        amount = mu[..., None, :] ** 2 * weight * target * free[..., None]
+        least = (split * amount) @ reach.least
+        most = ((1 - split) * amount) @ reach.most
+        h = h - least.sum(axis=-1)
+        h += np.sum(np.clip(paid + least + most - listening, 0.0, None) * free, axis=-1)
+        terms = terms + least.sum(axis=-1) + most.sum(axis=-1)
+    return h, terms
 
 
 def out_of_reach(
     net: Network, node: Node, target: float, prices: Prices, reach: Range | None = None
-) -> bool:
-    """Whether the prices prove that nothing below the node reaches the target."""
-    if not (np.any(node.sends | node.free) and np.any(node.hears | node.free)):
-        return True  # nobody left to send, or to listen: no information
+) -> NDArray[np.bool_]:
+    """Whether the prices prove that nothing below each node (...) reaches the target."""
     h, terms = excess(net, node, target, prices, reach)
-    return h < -_ROUNDING * terms
+    # Nobody left to send, or to listen: no information.
+    idle = ~np.any(node.sends | node.free, axis=-1) | ~np.any(node.hears | node.free, axis=-1)
+    proved: NDArray[np.bool_] = idle | (h < -_ROUNDING * terms)
+    return proved
 
 
 def _psd(information: Array) -> tuple[Array, Array]:

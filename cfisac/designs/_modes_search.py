@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfisac.designs._modes_bound import excess
-from cfisac.designs._modes_program import Network, Node, Range, relax
+from cfisac.designs._modes_program import Network, Node, Prices, Range, relax
 from cfisac.designs._modes_tree import Level, best_powers
 
 Array = NDArray[np.float64]
@@ -15,8 +15,8 @@ Modes = NDArray[np.bool_]
 _BETTER = 1 + 1e-6
 _NEAREST = 6  # listeners for each target, at most
 _ROUNDED = 8  # listeners of relaxed modes, at most
-_TRIED = 160  # neighbours of a choice that are tried, at most
 _REPAIRS = 40  # changes on the way to modes that locate all targets
+_ROUNDING = 1e-9  # of the terms of a sum that proves
 _SHARES = 0.4, 0.6, 0.8  # of the bound at the root: targets at which modes are relaxed
 
 
@@ -112,30 +112,43 @@ def start_of(net: Network) -> tuple[Modes, Level] | None:
 
 
 def local_search(net: Network, sends: Modes, level: Level) -> tuple[Modes, Level]:
-    """Change one mode or swap two while that helps; the most promising neighbour first.
+    """Change one mode or swap two until no such change helps; the most promising one first.
 
-    How promising one is, and whether it can be better at all, the prices of the present powers
-    tell in closed form.
+    How promising a neighbour is, and whether it can be better at all, prices tell in closed form:
+    those of the present powers, and then those of each neighbour that was tried in vain, which
+    rule out most of the others.
     """
     free = net.can_send & net.can_hear
-    nobody = np.zeros_like(free)
     while True:
         talk, hear = np.flatnonzero(sends & free), np.flatnonzero(~sends & free)
         changes = [(at,) for at in np.flatnonzero(free)] + [(p, r) for p in talk for r in hear]
-        goal = level.value * _BETTER
-        neighbours: list[tuple[float, int, Modes]] = []
+        neighbours = []
         for change in changes:
             other = sends.copy()
             other[list(change)] ^= True
             if other.any() and not other.all():
-                node = Node(other, ~other, nobody)
-                h, terms = excess(net, node, goal, level.prices)
-                if h > -1e-9 * terms:
-                    neighbours.append((-h, len(neighbours), other))
-        for _, _, other in sorted(neighbours)[:_TRIED]:
-            found, _ = best_powers(net, other, ~other, goal, level.size)
-            if found is not None:
-                sends, level = other, found
-                break
-        else:
+                neighbours.append(other)
+        goal = level.value * _BETTER
+        left, better = _promising(net, neighbours, goal, level.prices), False
+        while left and not better:
+            found, tried = best_powers(net, left[0], ~left[0], goal, level.size)
+            if found is None:
+                left = _promising(net, left[1:], goal, tried.prices, ranked=False)
+            else:
+                sends, level, better = left[0], found, True
+        if not better:
             return sends, level
+
+
+def _promising(
+    net: Network, choices: list[Modes], goal: float, prices: Prices, ranked: bool = True
+) -> list[Modes]:
+    """Those of the choices that the prices do not prove to miss the goal, the best first."""
+    if not choices:
+        return []
+    sends = np.array(choices)
+    h, terms = excess(net, Node(sends, ~sends, np.zeros_like(sends)), goal, prices)
+    left = np.flatnonzero(h >= -_ROUNDING * terms)
+    if ranked:
+        left = left[np.argsort(-h[left], kind="stable")]
+    return [choices[at] for at in left]

@@ -182,7 +182,7 @@ class Search:
                     continue
                 worth = sign * each[:, q] / self._size[q]
                 h, terms = excess(net, node, goal, prices, None, worth)
-                h = (h + _ROUNDING * terms) * self._size[q]
+                h = float(h + _ROUNDING * terms) * self._size[q]
                 ends[end][q] = min(ends[1][q], 1 + h) if sign > 0 else max(ends[0][q], 1 - h)
         self._range, self._ranged = Range(*ends), goal
         return self._range
@@ -238,7 +238,7 @@ class Search:
         if level is not None:
             self.offer(level.value, node.sends)
         proved = out_of_reach(self.net, node, self._goals()[-1], relaxed.prices)
-        self.n_pruned += proved
+        self.n_pruned += int(proved)
         if not proved:  # the gap will say so
             self._stuck = max(self._stuck, bound)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 import cfisac
 from cfisac import montecarlo
@@ -133,9 +132,9 @@ def run(
 ) -> Path:
     """Run a study, store its table and its provenance, and return the table's path.
 
-    A run that was stopped left its finished batches in ``<id>….partial.jsonl``; the next run
-    of the same study, fidelity and code goes on from there and gives the same bytes of the table
-    (in its provenance, ``seconds`` are those of the last session).
+    A run that was stopped left its finished batches and rows in ``<id>….partial.jsonl``; the next
+    run of the same study, fidelity and code goes on from there and gives the same bytes of the
+    table (in its provenance, ``seconds`` are those of the last session).
 
     Parameters
     ----------
@@ -186,9 +185,17 @@ def run(
         )  # fmt: skip
         for index, number in tasks:
             kept[index].append(moments[index, number])
-    rows = tqdm(kept, desc=study.id, unit="row", disable=None if progress else True)
+    rows = path.with_suffix(".rows.partial.jsonl")
+    beside: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+    rest = montecarlo.each(
+        study.computed, study.cells, journal=rows, progress=progress,
+        **(beside if study.side_by_side else {}),
+    )  # fmt: skip
     table = pd.DataFrame(
-        [study.row(index, n_trials, row, measure=True) for index, row in enumerate(rows)]
+        [
+            study.row(index, n_trials, moments, found)
+            for index, (moments, found) in enumerate(zip(kept, rest, strict=True))
+        ]
     )
     text = table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
     provenance = {
@@ -209,6 +216,7 @@ def run(
     _replace(path, text)
     _replace(path.with_suffix(".json"), _provenance_text(provenance, kept))
     journal.unlink(missing_ok=True)
+    rows.unlink(missing_ok=True)
     return path
 
 

@@ -44,6 +44,9 @@ class Study:
     measured : callable, optional
         ``measured(**cell)`` returns columns that only ``run`` computes: seconds, and searches too
         long to repeat. They stand last, and ``verify`` checks that nobody changed them.
+    side_by_side : bool
+        Whether rows of ``known`` and ``measured`` may be worked on at the same time: not if they
+        measure seconds, or share work that one process keeps.
     shows : str
         The column that a plain picture shows; by default the first computed one that varies.
     plot : callable, optional
@@ -69,6 +72,7 @@ class Study:
     assumptions: Mapping[str, str] = field(default_factory=dict)
     known: Callable[..., Mapping[str, float]] | None = None
     measured: Callable[..., Mapping[str, float | str]] | None = None
+    side_by_side: bool = False
     shows: str = ""
     plot: Callable[..., None] | None = None
 
@@ -77,15 +81,23 @@ class Study:
         index: int,
         n_trials: int,
         moments: Sequence[montecarlo.Moments],
-        measure: bool = False,
+        rest: Row | None = None,
     ) -> Row:
-        """One row of the table, from the moments of its batches (none if nothing is drawn)."""
-        cell = self.cells[index]
+        """One row of the table, from the moments of its batches (none if nothing is drawn).
+
+        ``rest`` is what :meth:`computed` said of it, or else is found here, without what only
+        ``run`` computes.
+        """
         average = montecarlo.summary(n_trials, moments) if self.trial else {}
+        cell = self.cells[index]
+        return {**cell, **average, **(self.computed(False, **cell) if rest is None else rest)}
+
+    def computed(self, measure: bool = True, /, **cell: Any) -> Row:
+        """The columns of a row that need no trial; without ``measure``, none that is measured."""
         with montecarlo.one_thread:
             known = self.known(**cell) if self.known else {}
             measured = self.measured(**cell) if self.measured and measure else {}
-        return {**cell, **average, **known, **measured}
+        return {**known, **measured}
 
 
 def table_path(study: Study, fidelity: str, results: Path | None = None) -> Path:
