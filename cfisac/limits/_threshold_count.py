@@ -31,6 +31,14 @@ class Prediction(NamedTuple):
         Of estimates near the truth, with the noise x noise term, and of the others.
     crlb : (...)
         The Cramér-Rao bound of the same error.
+
+    Examples
+    --------
+    >>> from cfisac.limits import threshold
+    >>> spread = (2 * np.pi) ** 2 * (16**2 - 1) / 12
+    >>> angle = threshold.line(1.0, threshold.uniform(16), spread, 1.0, circular=True)
+    >>> threshold.rivals(angle, 30.0)._fields[:3]
+    ('outlier_probability', 'mse', 'local_mse')
     """
 
     outlier_probability: Array
@@ -40,7 +48,7 @@ class Prediction(NamedTuple):
     crlb: Array
 
 
-def rivals(places: Landscape, boost_db: ArrayLike = 0.0) -> Prediction:
+def rivals(landscape: Landscape, boost_db: ArrayLike = 0.0) -> Prediction:
     """Predict outliers and mean squared error of noncoherent maximum likelihood.
 
     The estimator is ``argmax_p sum_l |s_l(p)^H y_l|^2``, each gain being unknown, of known modulus
@@ -51,7 +59,7 @@ def rivals(places: Landscape, boost_db: ArrayLike = 0.0) -> Prediction:
 
     Parameters
     ----------
-    places : Landscape
+    landscape : Landscape
         The truth and its rivals, by :func:`landscape`, :func:`line` or :func:`strangers`.
     boost_db : (...) float
         By how much the SNR of every access point is raised (dB), at most 300 either way.
@@ -79,16 +87,16 @@ def rivals(places: Landscape, boost_db: ArrayLike = 0.0) -> Prediction:
     >>> angle = threshold.line(10.0, threshold.uniform(16), spread, 1.0, circular=True)
     >>> found = rivals(angle, [0.0, 3.0, 6.0])  # at 10, 13 and 16 dB
     >>> found.outlier_probability.round(4)
-    array([0.0668, 0.0013, 0.    ])
+    array([0.0437, 0.0009, 0.    ])
     >>> (found.mse / found.crlb).round(2)
-    array([53.01,  2.24,  1.03])
+    array([60.72,  2.67,  1.03])
     """
-    if not isinstance(places, Landscape):
-        raise ValueError(f"places must be a Landscape, got {places!r}")
+    if not isinstance(landscape, Landscape):
+        raise ValueError(f"landscape must be a Landscape, got {landscape!r}")
     boost = _checks.finite("boost_db", boost_db)
     if np.any(np.abs(boost) > _MOST_DB):
         raise ValueError(f"boost_db must be in [-{_MOST_DB:g}, {_MOST_DB:g}], got {boost_db!r}")
-    rows = [_predict(places, places.snr * 10 ** (each / 10)) for each in boost.ravel()]
+    rows = [_predict(landscape, landscape.snr * 10 ** (each / 10)) for each in boost.ravel()]
     columns = np.array(rows).reshape(*boost.shape, 5)
     return Prediction(*np.moveaxis(columns, -1, 0))
 

@@ -276,13 +276,13 @@ def strangers(
     return Landscape(snr, none, metric[None], metric, cell, square, n_keep)
 
 
-def uniform(n: int) -> Callable[[ArrayLike], Array]:
-    """Correlation of n equal samples, evenly spaced in frequency, time or space.
+def uniform(n_samples: int) -> Callable[[ArrayLike], Array]:
+    """Correlation of equal samples, evenly spaced in frequency, time or space.
 
     Parameters
     ----------
-    n : int
-        Tones of a waveform, symbols or antennas, >= 1.
+    n_samples : int
+        n >= 1: tones of a waveform, symbols or antennas.
 
     Returns
     -------
@@ -294,14 +294,14 @@ def uniform(n: int) -> Callable[[ArrayLike], Array]:
     Raises
     ------
     ValueError
-        If ``n`` is no whole number >= 1.
+        If ``n_samples`` is no whole number >= 1.
 
     Examples
     --------
     >>> uniform(8)([0.0, 1 / 16, 1 / 8]).round(3)
     array([1.   , 0.641, 0.   ])
     """
-    number = _checks.one("n", n, _checks.count)
+    number = _checks.one("n_samples", n_samples, _checks.count)
 
     def at(h: ArrayLike) -> Array:
         phase = np.pi * np.asarray(h, dtype=float)

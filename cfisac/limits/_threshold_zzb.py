@@ -66,7 +66,7 @@ def ziv_zakai(
     >>> bound = ziv_zakai([0.0, 10.0, 100.0], threshold.uniform(16), 1.0, circular=True)
     >>> crlb = 12 / (2 * 100.0 * (2 * np.pi) ** 2 * (16**2 - 1))
     >>> print(f"{bound[0]:.4f} {bound[1]:.5f} {bound[2] / crlb:.2f}")
-    0.0625 0.00248 1.00
+    0.0625 0.00050 1.01
     """
     return scalar(correlation, width, circular, _chance(snr, fading))
 

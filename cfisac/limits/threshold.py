@@ -98,7 +98,7 @@ def pairwise_error(snr: ArrayLike, separation: ArrayLike, fading: str = "phase")
     >>> print(f"{pairwise_error([10.0], [1.0]):.6f}")  # one half of exp(-rho / 2)
     0.003369
     >>> print(f"{pairwise_error([2.5] * 4, [1.0] * 4):.6f}")  # the same energy on four
-    0.021634
+    0.017362
     """
     heard = _checks.non_negative("snr", snr)
     apart = _checks.non_negative("separation", separation)
@@ -114,7 +114,7 @@ def pairwise_error(snr: ArrayLike, separation: ArrayLike, fading: str = "phase")
     return contour.probability(flat[0], flat[1], fading).reshape(shape[:-1])
 
 
-def snr_at(ratio: float, places: Landscape | Sequence[Landscape]) -> float:
+def snr_at(ratio: float, landscapes: Landscape | Sequence[Landscape]) -> float:
     """Boost (dB) from which on the predicted root mean squared error is that close to the bound.
 
     Parameters
@@ -122,7 +122,7 @@ def snr_at(ratio: float, places: Landscape | Sequence[Landscape]) -> float:
     ratio : float
         Of the root mean squared error to the root of the Cramér-Rao bound, > 1: 1.1, or the root
         of 2 for a mean squared error of twice the bound.
-    places : Landscape or sequence of them
+    landscapes : Landscape or sequence of them
         One truth, or several; of several, error and bound are averaged first.
 
     Returns
@@ -147,9 +147,9 @@ def snr_at(ratio: float, places: Landscape | Sequence[Landscape]) -> float:
     wanted = _checks.one("ratio", ratio, _checks.positive)
     if wanted <= 1:
         raise ValueError(f"ratio must be > 1, got {wanted:g}")
-    several = [places] if isinstance(places, Landscape) else list(places)
+    several = [landscapes] if isinstance(landscapes, Landscape) else list(landscapes)
     if not several or not all(isinstance(each, Landscape) for each in several):
-        raise ValueError("places must be a Landscape or a sequence of them, and not empty")
+        raise ValueError("landscapes must be a Landscape or a sequence of them, and not empty")
 
     def excess(boost: float) -> float:
         found = [rivals(each, boost) for each in several]

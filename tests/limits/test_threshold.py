@@ -634,12 +634,12 @@ def test_bad_landscapes_are_refused(changes, match):
 def test_other_bad_input_is_refused():
     one = Paths([5.0], np.eye(1), np.ones((1, 1, 1)))
     for call, match in (
-        (lambda: threshold.rivals(one), "places must be a Landscape"),
+        (lambda: threshold.rivals(one), "landscape must be a Landscape"),
         (lambda: threshold.rivals(circle(1.0), np.inf), "boost_db must be finite"),
         (lambda: threshold.rivals(circle(1.0), 400.0), "boost_db must be in"),
         (lambda: threshold.snr_at(1.0, circle(1.0)), "ratio must be > 1"),
-        (lambda: threshold.snr_at(1.1, []), "places must be a Landscape or a sequence"),
-        (lambda: threshold.snr_at(1.1, [one]), "places must be a Landscape or a sequence"),
+        (lambda: threshold.snr_at(1.1, []), "landscapes must be a Landscape or a sequence"),
+        (lambda: threshold.snr_at(1.1, [one]), "landscapes must be a Landscape or a sequence"),
         (lambda: threshold.strangers(circle(1.0), 1.0, 1.0), "several must be Paths"),
         (lambda: threshold.strangers(one, 0.0, 1.0), "volumes must be > 0"),
         (lambda: threshold.strangers(one, 1.0, -1.0), "squared_error must be >= 0"),
@@ -647,7 +647,7 @@ def test_other_bad_input_is_refused():
         (lambda: threshold.local_covariance(one, [1.0, 2.0]), "branch_weights must broadcast"),
         (lambda: threshold.local_covariance(one, [-1.0]), "branch_weights must be >= 0"),
         (lambda: threshold.best_weights(-1.0), "snr must be >= 0"),
-        (lambda: threshold.uniform(0), "n must be a whole number"),
+        (lambda: threshold.uniform(0), "n_samples must be a whole number"),
     ):
         with pytest.raises(ValueError, match=match):
             call()
