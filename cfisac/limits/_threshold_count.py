@@ -204,8 +204,7 @@ def _density(places: Landscape, snr: Array) -> tuple[Array, float]:
     half, apart = places.dimension / 2, np.sqrt(np.maximum(1 - likeness**2, 0.0))
     rho = np.broadcast_to(snr, apart.shape)
     chance, s = contour.probability_at_saddle(rho, apart, "phase")
-    pole = 1 - (apart * s[:, None]) ** 2
-    power = (1 + apart**2 * s[:, None]) / pole + rho * likeness**2 / pole**2
+    power = winning_power(rho, likeness, s[:, None])
     far, s_far = contour.probability_at_saddle(snr[None], np.ones((1, len(snr))), "phase")
     sharp = np.linalg.det(np.einsum("nl,nlij->nij", power, metric))
     blunt = np.linalg.det(metric.sum(axis=1) / (1 - s_far[0]))
@@ -218,6 +217,13 @@ def _density(places: Landscape, snr: Array) -> tuple[Array, float]:
         relative = np.where(far[0] > 0, chance / far[0], 0.0)
     each[outside] = relative * odds**half * growth * np.sqrt(mean.clip(0)) * places.volumes[outside]
     return each, float(each.sum())
+
+
+def winning_power(snr: Array, likeness: Array, s: Array) -> Array:
+    """S_l, the power of a rival that wins: the mean of ``|s_l(q)^H y_l|^2`` under ``exp(s D_l)``."""
+    apart = 1 - likeness**2
+    pole = 1 - apart * s**2
+    return np.asarray((1 + apart * s) / pole + snr * likeness**2 / pole**2)
 
 
 def peak_density(level: Array, n_branches: int, dimension: int) -> Array:

@@ -320,6 +320,19 @@ def test_peak_density_never_rises_with_the_level():
         np.testing.assert_array_equal(count.peak_density(level[shuffled], n, d), found[shuffled])
 
 
+def test_power_of_a_winning_rival():
+    """Draws weighted by exp(s D); six standard errors of the weighted mean."""
+    rng, n = np.random.default_rng(14), 400_000
+    for snr, like, s in ((5.0, 0.3, 0.4), (2.0, 0.8, 0.5)):
+        apart = np.sqrt(1 - like**2)
+        truth = np.sqrt(snr) + complex_normal(rng, n)
+        rival = like * truth + apart * complex_normal(rng, n)
+        weight = np.exp(s * (np.abs(rival) ** 2 - np.abs(truth) ** 2))
+        mean = np.sum(weight * np.abs(rival) ** 2) / weight.sum()
+        error = np.sqrt(np.sum((weight * (np.abs(rival) ** 2 - mean)) ** 2)) / weight.sum()
+        assert abs(count.winning_power(snr, like, s) - mean) < 6 * error < 0.1 * mean
+
+
 def test_highest_peak_of_noise_on_a_circle():
     """P(max > x) = 1 - exp(-N(x)): 40 000 draws, five deviations and 4 % for the model."""
     n, rng = 40_000, np.random.default_rng(6)
