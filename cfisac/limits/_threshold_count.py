@@ -220,7 +220,7 @@ def _density(places: Landscape, snr: Array) -> tuple[Array, float]:
 
 
 def winning_power(snr: Array, likeness: Array, s: Array) -> Array:
-    """S_l, the power of a rival that wins: the mean of ``|s_l(q)^H y_l|^2`` under ``exp(s D_l)``."""
+    """S_l, power of a rival that wins: the mean of ``|s_l(q)^H y_l|^2`` under ``exp(s D_l)``."""
     apart = 1 - likeness**2
     pole = 1 - apart * s**2
     return np.asarray((1 + apart * s) / pole + snr * likeness**2 / pole**2)
