@@ -65,11 +65,15 @@ def all_studies() -> dict[str, Study]:
         pilots,
         placement,
         synchronisation,
+        threshold,
         tradeoff,
         zhang,
     )
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, modes, placement, tradeoff)
+    modules = (
+        zhang, fan, liu, commit, maps, synchronisation, threshold, pilots, modes, placement,
+        tradeoff,
+    )  # fmt: skip
     return {study.id: study for module in modules for study in module.STUDIES}
 
 
