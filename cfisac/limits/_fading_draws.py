@@ -29,7 +29,7 @@ def inverses(
     lost without k paths, ``CRB^power`` grows as ``r^-power`` where these have shares of the order
     r, of which there are ``r^(k m - 1) dr``. Its square has no mean if ``k m <= 2 power``; then
     half of the draws give such paths the shape ``m - power / k``, with which weight times bound
-    stays bounded.
+    stays bounded (or 1/4 if that is more, with which its square has a mean).
     """
     n_paths = len(units)
     order = np.where(finite, silent.order[: len(finite)], n_paths + 1)

@@ -198,7 +198,7 @@ def test_the_tail_of_the_bound():
 # ------------------------------------------------------------------------------------- the values
 
 
-@pytest.mark.parametrize(("shape", "silent"), [(1.0, 2), (1.5, 1), (0.5, 3), (2.0, 1)])
+@pytest.mark.parametrize(("shape", "silent"), [(1.0, 2), (1.5, 1), (2.0, 1)])
 def test_no_single_draw_rules_the_mean(shape, silent):
     """Where the mean square of plain draws is infinite, weighted ones stay bounded."""
     each = ranges(*[0] * silent, *[90] * 6)
