@@ -59,6 +59,7 @@ def all_studies() -> dict[str, Study]:
     """
     from cfisac.studies import (
         commit,
+        fading,
         fan,
         liu,
         maps,
@@ -70,7 +71,9 @@ def all_studies() -> dict[str, Study]:
         zhang,
     )
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, modes, placement, tradeoff)
+    modules = (
+        zhang, fan, liu, commit, maps, synchronisation, pilots, modes, placement, tradeoff, fading,
+    )  # fmt: skip
     return {study.id: study for module in modules for study in module.STUDIES}
 
 
