@@ -25,7 +25,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     What the antennas of a scene receive: noise-free samples, gains and noise to draw.
 ``limits``
     The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
-    ``cooperative``, ``synchronisation``; targets that overlap: ``coupled``.
+    ``cooperative``, ``synchronisation``; gains that fade: ``fading``; targets that overlap:
+    ``coupled``.
 ``estimators``
     Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
 ``designs``
@@ -38,8 +39,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-    ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``; a terminal
-    calls them by ``cfisac list | run | verify``.
+    ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``, ``fading``; a
+    terminal calls them by ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

@@ -4,7 +4,7 @@ The powers of L paths are ``g_l`` times their means, independent, of the Gamma l
 shape m: 1 is Rayleigh fading (Swerling I), 2 is Swerling III, infinity does not fade. With the
 information ``F_l`` of each path at its mean power, a frame tells ``F(g) = sum_l g_l F_l``. Its
 bound is right for a receiver that is unbiased at every g, and its mean, not the bound at the mean
-power, is what many frames are to be compared with (Miller and Chang's bound)::
+power, is what the errors of many frames are to be compared with::
 
     (E F)^-1  <=  L m / (L m - 1) (E F)^-1  <=  E F^-1.
 """
@@ -199,7 +199,7 @@ def mean_position_error_bound(
 def floor(n_paths: ArrayLike, fading_shape: ArrayLike = 1.0) -> Array:
     """Least factor by which fading raises the mean bound, ``L m / (L m - 1)``.
 
-    ``E F^-1 >= floor (E F)^-1`` for any L paths, with equality if all F_l are proportional.
+    ``E F^-1 >= floor (E F)^-1`` for any L paths, with equality if all F_l are equal.
 
     Parameters
     ----------
