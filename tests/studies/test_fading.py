@@ -51,10 +51,10 @@ def test_stored_means_against_those_known_exactly():
 def test_stored_means_keep_above_the_floors_and_fall_with_company():
     for observed in ("range and angle", "range"):
         rows = BOUNDS.loc[observed]
-        assert (rows.mean_crlb_over_bound - rows.crlb_floor > -4e-3).all()
+        finite = rows.mean_crlb_over_bound[np.isfinite(rows.mean_crlb_over_bound)]
+        assert (finite - rows.crlb_floor).min() > -1e-3
         known = np.isfinite(rows.mean_peb_over_bound)
         assert (rows.mean_peb_over_bound - rows.peb_floor)[known].min() > -1e-3
-        finite = rows.mean_crlb_over_bound[np.isfinite(rows.mean_crlb_over_bound)]
         assert (np.diff(finite) < 0).all()
     assert BOUNDS.diversity["range"].tolist()[2:] == [2, 2, 4, 6, 14]
     assert BOUNDS.diversity["range and angle"].tolist() == [1, 2, 3, 4, 6, 8, 16]
@@ -92,8 +92,8 @@ def test_each_bound_is_reached_where_the_other_is_too_low():
     for snr_db in (20.0, 25.0, 30.0):
         row = ERRORS.loc[4, snr_db]
         # Noise times noise adds about 1 / SNR of one branch, and outliers in weak frames a little.
-        assert abs(row.mse_over_bound - 4 / 3) < 4 * row.mse_over_bound_se + 0.05
-        assert row.mse_over_bound > row.rayleigh_over_bound + 10 * row.mse_over_bound_se
+        assert abs(row.mse_over_bound - 4 / 3) < 4 * row.mse_over_bound_se + 10 ** (-snr_db / 10)
+        assert row.mse_over_bound > row.rayleigh_over_bound + 5 * row.mse_over_bound_se
     row = ERRORS.loc[128, 0.0]
     assert abs(row.mse_over_bound / row.rayleigh_over_bound - 1) < 0.1
     assert row.mse_over_bound > row.mean_crlb_over_bound + 10 * row.mse_over_bound_se
