@@ -64,7 +64,7 @@ def angle(
     ----------
     observations : (..., L, T) complex
         Of L antennas, the pilots first.
-    pilots : (P,) complex
+    pilots : (..., P) complex
         The first P <= T symbols, not all zero. With P = T this is
         :func:`cfisac.estimators.angle_ml.estimate`, from which EM starts in any case.
     array : UniformLinearArray
@@ -108,9 +108,11 @@ def angle(
         return (gain[:, None] * array.steering(phi))[..., None], gain, phi
 
     known = _checks.finite("pilots", pilots, complex)
-    if known.ndim != 1:
-        raise ValueError(f"pilots must have shape (P,), got {known.shape}")
-    found = _em(seen[..., None, :], known[None], fit, noise_variance, data, tolerance, max_steps)
+    if known.ndim < 1:
+        raise ValueError(f"pilots must have shape (..., P), got {known.shape}")
+    found = _em(
+        seen[..., None, :], known[..., None, :], fit, noise_variance, data, tolerance, max_steps
+    )
     shape = seen.shape[:-2]
     return found._replace(gain=found.gain.reshape(shape), value=found.value.reshape(shape))
 
@@ -133,7 +135,7 @@ def delays(
     ----------
     observations : (..., A, K, T) complex
         Of A access points on K >= 2 tones, the pilots first.
-    pilots : (K, P) complex
+    pilots : (..., K, P) complex
         The first P <= T symbols of each tone; none of the tones without any.
     subcarrier_spacing : float
         Delta_f > 0 (Hz).
@@ -167,8 +169,8 @@ def delays(
             f"observations must have shape (..., A, K, T) with K >= 2, got {seen.shape}"
         )
     n_aps, n_tones = seen.shape[-3:-1]
-    if known.ndim != 2 or len(known) != n_tones:
-        raise ValueError(f"pilots must have shape ({n_tones}, P), got {known.shape}")
+    if known.ndim < 2 or known.shape[-2] != n_tones:
+        raise ValueError(f"pilots must have shape (..., {n_tones}, P), got {known.shape}")
     tones = UniformLinearArray(n_tones)  # a delay turns tones as an angle turns antennas
 
     def fit(z: ComplexArray, energy: Array) -> tuple[ComplexArray, ComplexArray, Array]:
@@ -192,7 +194,7 @@ def _em(
     tolerance: float,
     max_steps: int,
 ) -> Found:
-    """EM for (..., R, K, T) samples and (K, P) pilots, started from the pilots alone."""
+    """EM for (..., R, K, T) samples and (..., K, P) pilots, started from the pilots alone."""
     variance = _checks.one("noise_variance", noise_variance, _checks.positive)
     _checks.one_of("data", data, "gaussian", "qpsk")
     allowed = _checks.one("tolerance", tolerance, _checks.positive)
@@ -200,13 +202,18 @@ def _em(
     n_pilots = pilots.shape[-1]
     if n_pilots > seen.shape[-1]:
         raise ValueError(f"pilots must be at most T = {seen.shape[-1]} symbols, got {n_pilots}")
-    own = np.sum(np.abs(pilots) ** 2, axis=-1)
+    leading = seen.shape[:-3]
+    if _checks.must_broadcast(observations=leading, pilots=pilots.shape[:-2]) != leading:
+        raise ValueError(f"pilots must not have more leading axes than observations {leading}")
+    pilots = np.broadcast_to(pilots, (*leading, *pilots.shape[-2:]))
+    pilots = pilots.reshape(-1, 1, *pilots.shape[-2:])  # alike at all receivers
+    own = np.sum(np.abs(pilots[:, 0]) ** 2, axis=-1)
     if not np.all(own > 0):
         raise ValueError("pilots must not all be zero, on any tone")
     flat = seen.reshape(-1, *seen.shape[-3:])
     known, unknown = flat[..., :n_pilots], flat[..., n_pilots:]
     base = np.sum(known * pilots.conj(), axis=-1)
-    channel, gain, value = fit(base, np.broadcast_to(own, (len(flat), len(own))))
+    channel, gain, value = fit(base, own)
     if unknown.shape[-1] == 0 or len(flat) == 0:
         return Found(gain, value, True, 0)
     for step in range(1, limit + 1):

@@ -64,6 +64,7 @@ def all_studies() -> dict[str, Study]:
         liu,
         maps,
         modes,
+        pilot_data,
         pilots,
         placement,
         synchronisation,
@@ -73,6 +74,7 @@ def all_studies() -> dict[str, Study]:
 
     modules = (
         zhang, fan, liu, commit, maps, synchronisation, pilots, modes, placement, tradeoff, fading,
+        pilot_data,
     )  # fmt: skip
     return {study.id: study for module in modules for study in module.STUDIES}
 
