@@ -108,7 +108,7 @@ STUDIES = (
             for data in ("gaussian", "qpsk")
             for snr_db in (-3, 0, 3, 6, 10, 15)
         ],
-        n_trials={"smoke": 2, "book": 8, "paper": 100},
+        n_trials={"smoke": 2, "book": 8, "paper": 40},
         seed=23,
         assumptions={
             "snr_db": "Gamma: of one symbol, all receivers combined, pilots and data alike",
