@@ -28,7 +28,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     ``cooperative``, ``synchronisation``; gains that fade: ``fading``; targets that overlap:
     ``coupled``.
 ``estimators``
-    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
+    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``,
+    ``pilot_data``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
     the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``,
@@ -39,8 +40,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-    ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``, ``fading``; a
-    terminal calls them by ``cfisac list | run | verify``.
+    ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``, ``fading``,
+    ``pilot_data``; a terminal calls them by ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

@@ -37,13 +37,13 @@ class Found(NamedTuple):
     converged : bool
         Whether the channel moved by less than the tolerance in the last step. If not, there were
         too few steps: the values are those of the last one.
-    n_steps : int
+    n_iterations : int
     """
 
     gain: ComplexArray
     value: Array
     converged: bool
-    n_steps: int
+    n_iterations: int
 
 
 def angle(

@@ -166,7 +166,7 @@ def test_all_pilots_are_the_plain_estimator():
     heard = 3 * ARRAY.steering(0.4)[:, None] * pilots + cn(rng, 4, 8, 10)
     found = pilot_data.angle(heard, pilots, ARRAY, 1.0)
     gain, phi = angle_ml.estimate(heard, pilots, ARRAY)
-    assert found.n_steps == 0
+    assert found.n_iterations == 0
     np.testing.assert_allclose(found.value, phi, rtol=1e-12)
     np.testing.assert_allclose(found.gain, gain, rtol=1e-12)
 
@@ -213,7 +213,7 @@ def test_too_few_steps_are_flagged():
     heard = ARRAY.steering(0.2)[:, None] * np.ones(30) + cn(rng, 8, 30)
     found = pilot_data.angle(heard, np.ones(3), ARRAY, 1.0, max_steps=1)
     assert not found.converged
-    assert found.n_steps == 1
+    assert found.n_iterations == 1
 
 
 def test_bad_input():
