@@ -41,7 +41,7 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
     ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``, ``fading``,
-    ``pilot_data``; a terminal calls them by ``cfisac list | run | verify``.
+    ``pilot_data``, ``scaling``; a terminal calls them by ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

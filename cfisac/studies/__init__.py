@@ -67,6 +67,7 @@ def all_studies() -> dict[str, Study]:
         pilot_data,
         pilots,
         placement,
+        scaling,
         synchronisation,
         tradeoff,
         zhang,
@@ -74,7 +75,7 @@ def all_studies() -> dict[str, Study]:
 
     modules = (
         zhang, fan, liu, commit, maps, synchronisation, pilots, modes, placement, tradeoff, fading,
-        pilot_data,
+        pilot_data, scaling,
     )  # fmt: skip
     return {study.id: study for module in modules for study in module.STUDIES}
 
