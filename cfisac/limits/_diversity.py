@@ -1,6 +1,6 @@
 """Which paths must fall silent together before a parameter is lost: flats of a matroid."""
 
-from itertools import combinations
+from itertools import combinations, islice
 from math import comb
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from cfisac._rounding import transpose
 Array = NDArray[np.float64]
 
 _MOST = 200_000  # sets of paths that are looked at
+_BLOCK = 4096  # of them at a time
 _HIDDEN = 1e-9  # share of a hidden direction that belongs to a parameter which it hides
 
 
@@ -50,8 +51,10 @@ def silence(units: Array) -> Silence:
     order = np.full(n, n_paths + 1)
     critical = np.zeros((n, n_paths), dtype=bool)
     for size in range(n):
-        for start in range(0, comb(n_paths, size), 4096):
-            hidden, silent = _flats(units, _sets(n_paths, size, start))
+        every = combinations(range(n_paths), size)
+        while block := list(islice(every, _BLOCK)):
+            sets = np.array(block, dtype=np.int64).reshape(len(block), size)
+            hidden, silent = _flats(units, sets)
             number = silent.sum(axis=-1)
             for j in range(n):
                 found = np.where(hidden[:, j], number, n_paths + 1)
@@ -61,12 +64,6 @@ def silence(units: Array) -> Silence:
                 if least == order[j]:
                     critical[j] |= np.any(silent[found == least], axis=0)
     return Silence(order, critical)
-
-
-def _sets(n_paths: int, size: int, start: int) -> NDArray[np.int64]:
-    """Up to 4096 sets of ``size`` paths, from number ``start`` on."""
-    every = list(combinations(range(n_paths), size))[start : start + 4096]
-    return np.array(every, dtype=np.int64).reshape(len(every), size)
 
 
 def _flats(units: Array, sets: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
