@@ -25,10 +25,11 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     What the antennas of a scene receive: noise-free samples, gains and noise to draw.
 ``limits``
     The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
-    ``cooperative``, ``synchronisation``; where they stop being true: ``threshold``; targets that
-    overlap: ``coupled``.
+    ``cooperative``, ``synchronisation``; where they stop being true: ``threshold``; gains that
+    fade: ``fading``; targets that overlap: ``coupled``.
 ``estimators``
-    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
+    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``,
+    ``pilot_data``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
     the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``,
@@ -39,8 +40,9 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-    ``maps``, ``synchronisation``, ``threshold``, ``pilots``, ``modes``, ``placement``,
-    ``tradeoff``; a terminal calls them by ``cfisac list | run | verify``.
+    ``maps``, ``synchronisation``, ``threshold``, ``fading``, ``pilots``, ``modes``,
+    ``placement``, ``tradeoff``, ``pilot_data``, ``scaling``; a terminal calls them by
+    ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

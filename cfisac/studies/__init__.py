@@ -58,12 +58,15 @@ def all_studies() -> dict[str, Study]:
     """
     from cfisac.studies import (
         commit,
+        fading,
         fan,
         liu,
         maps,
         modes,
+        pilot_data,
         pilots,
         placement,
+        scaling,
         synchronisation,
         threshold,
         tradeoff,
@@ -71,8 +74,8 @@ def all_studies() -> dict[str, Study]:
     )
 
     modules = (
-        zhang, fan, liu, commit, maps, synchronisation, threshold, pilots, modes, placement,
-        tradeoff,
+        zhang, fan, liu, commit, maps, synchronisation, threshold, fading, pilots, modes,
+        placement, tradeoff, pilot_data, scaling,
     )  # fmt: skip
     return {study.id: study for module in modules for study in module.STUDIES}
 
