@@ -1,0 +1,172 @@
+"""Maximum likelihood of the states of all targets at once, from the samples of all access points.
+
+Each access point (AP) hears the sum of the echoes of U targets in an array, on subcarriers and over
+symbols, as :func:`cfisac.signals.echo_tensors` makes them, in noise. The complex amplitude of every
+echo is unknown. Given delays, sines and Doppler shifts, the best amplitudes are a linear fit, and
+what is left to be maximised is the energy that echoes can explain::
+
+    sum_l |P_l y_l|^2 / sigma^2,        P_l = S_l (S_l^H S_l)^-1 S_l^H,
+
+over (x, y, v_x, v_y) of every target. Its information is
+:func:`cfisac.limits.cooperative.joint_efim`, and the steps of Fisher scoring divide by it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfisac import _checks
+from cfisac.estimators import _joint_fit, _joint_local, _joint_match
+from cfisac.estimators._joint_data import Heard, prepare
+from cfisac.scenarios import MonostaticScene
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """States of U targets, from west to east.
+
+    Parameters
+    ----------
+    positions : (U, 2) float
+        In metres.
+    velocities : (U, 2) float
+        In metres per second.
+    amplitudes : (L, U) complex
+        Of every echo in a sample, counted from the middle of antennas, subcarriers and symbols.
+    converged : bool
+        Whether this can be relied on. If not, all that is here may be wrong.
+    reason : str
+        Why not; empty if it can.
+    efim : (4U, 4U) float
+        Information on (x, y, v_x, v_y) of the first target, then of the second, and so on, at these
+        states and amplitudes: its inverse is the covariance of the errors, to first order.
+    overlaps : tuple of (int, int, int)
+        Access points at which two targets lie in one resolution cell, and these two.
+    """
+
+    positions: Array
+    velocities: Array
+    amplitudes: ComplexArray
+    converged: bool
+    reason: str
+    efim: Array
+    overlaps: tuple[tuple[int, int, int], ...] = ()
+
+
+def estimate(
+    scene: MonostaticScene,
+    samples: Sequence[ArrayLike],
+    n_targets: int,
+    corners: ArrayLike | None = None,
+) -> Estimate:
+    """Positions, velocities and amplitudes of several targets, by maximum likelihood.
+
+    First each AP by itself: the strongest echo on a grid of delay, sine and Doppler shift, what is
+    left without it, and so on (orthogonal matching pursuit), all echoes found so far being refined
+    together. Then echoes of different APs are given to targets, all ways being tried. Then the
+    states of all targets climb the likelihood of all samples.
+
+    Parameters
+    ----------
+    scene : MonostaticScene
+        Its access points, arrays, waveform, carrier and noise variance are known; its targets are
+        not looked at. In the plane, with OFDM and uniform linear arrays of at least two antennas,
+        at most half a wavelength apart; APs in two places or more.
+    samples : sequence of L arrays (N_A, M, N) complex
+        What each AP received: antennas, subcarriers, symbols.
+    n_targets : int
+        U >= 1.
+    corners : (2, 2) float, optional
+        Two corners of a rectangle that holds all targets, least and greatest (m). By default they
+        may be wherever an echo is no later than ``waveform.longest_delay``.
+
+    Returns
+    -------
+    Estimate
+        ``converged`` is false, and ``reason`` says why, if a target is not heard above the noise or
+        was found where none can be, if two share a resolution cell at every AP, if a state or its
+        mirror image cannot be told by these APs, if an AP hears an echo of no target, or if the
+        likelihood still rose at the end.
+
+    Raises
+    ------
+    ValueError
+        If the scene is another one than described, the samples have wrong shapes or are not finite,
+        or ``n_targets`` exceeds the rank up to which the three factors of the samples are unique
+        (Kruskal): ``2 U + 2 <= min(N_A, U) + min(M, U) + min(N, U)``.
+
+    Notes
+    -----
+    A rank-one start loses a target when two echoes lie within about half a resolution cell at most
+    APs; what is left at the APs then tells. Near the SNR at which targets are no longer heard,
+    :func:`detect` finds what no AP can find by itself.
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import joint_ml
+    >>> from cfisac.scenarios import liu_scene
+    >>> rng = np.random.default_rng(1)
+    >>> scene = liu_scene(rng, n_targets=2)
+    >>> clean = signals.echo_tensors(scene, signals.draw_amplitudes(scene, rng))
+    >>> samples = [signals.with_noise(each, scene.noise_variance, rng) for each in clean]
+    >>> found = joint_ml.estimate(scene, samples, n_targets=2)
+    >>> found.converged
+    True
+    >>> from_west = scene.targets[np.argsort(scene.targets[:, 0])]
+    >>> bool(np.all(np.linalg.norm(found.positions - from_west, axis=1) < 0.5))  # m
+    True
+    """
+    number = _checks.one("n_targets", n_targets, _checks.count)
+    area = None if corners is None else _corners(corners)
+    heard = prepare(scene, samples)
+    for each in heard:
+        _refuse_rank(number, [len(slope) for slope in each.slopes])
+    local = _joint_local.echoes(scene, heard, number)
+    positions, velocities = _joint_match.states(scene, heard, local, area)
+    order = np.lexsort(positions.T[::-1])
+    start = _joint_fit.fit_at(scene, heard, positions[order], velocities[order])
+    return _estimate_of(scene, _joint_fit.climb(scene, heard, start), heard, area)
+
+
+def _estimate_of(
+    scene: MonostaticScene,
+    fit: _joint_fit.Fit,
+    heard: Sequence[Heard],
+    corners: Array | None,
+) -> Estimate:
+    order = np.lexsort(fit.positions.T[::-1])
+    if np.any(np.diff(order) < 0):
+        fit = _joint_fit.fit_at(scene, heard, fit.positions[order], fit.velocities[order])._replace(
+            promised=fit.promised
+        )
+    reason = _joint_fit.complaint(scene, heard, fit, corners)
+    return Estimate(
+        fit.positions,
+        fit.velocities,
+        fit.gains * np.sqrt(scene.noise_variance),
+        not reason,
+        reason,
+        fit.efim,
+        tuple(_joint_fit.overlaps(fit.sights)),
+    )
+
+
+def _corners(corners: ArrayLike) -> Array:
+    area = _checks.points("corners", corners, 2)
+    if area.shape != (2, 2) or not np.all(area[0] < area[1]):
+        raise ValueError(f"corners must be the least and the greatest x and y, got {area.tolist()}")
+    return area
+
+
+def _refuse_rank(n_targets: int, shape: Sequence[int]) -> None:
+    if n_targets > 1 and 2 * n_targets + 2 > sum(min(size, n_targets) for size in shape):
+        raise ValueError(
+            f"n_targets must be at most what samples of shape {tuple(shape)} can carry, "
+            f"2 U + 2 <= sum of min(size, U), got {n_targets}"
+        )
