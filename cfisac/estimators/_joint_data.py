@@ -208,8 +208,8 @@ def residual(heard: Heard, sights: Array, gains: ComplexArray) -> Heard:
 class Grid(NamedTuple):
     """Where a map of the matched filter is evaluated, in cells."""
 
-    delay: Array
     sine: Array
+    delay: Array
     doppler: Array
 
 
@@ -222,20 +222,23 @@ def grid_of(heard: Heard) -> Grid:
     delay, sine = (
         np.linspace(low, high, int(np.ceil(_FINER * (high - low))) + 1) for low, high in spans
     )
-    return Grid(delay, sine, doppler)
+    return Grid(sine, delay, doppler)
 
 
 def matched_filter(heard: Heard, grid: Grid) -> ComplexArray:
-    """``s^H y / |s|`` on a grid: (delays, sines, Doppler shifts)."""
+    """``s^H y / |s|`` on a grid: (sines, delays, Doppler shifts)."""
     antenna, subcarrier, symbol = heard.slopes
-    n_doppler = len(grid.doppler)
-    spectrum = np.fft.fft(heard.data, n_doppler, axis=-1)
-    spectrum *= np.exp(-1j * grid.doppler * symbol[0])
     by_delay = np.exp(1j * np.outer(grid.delay, subcarrier)) @ heard.basis.conj()
     by_sine = np.exp(1j * np.outer(grid.sine, antenna))
     size = len(antenna) * len(subcarrier) * len(symbol)
-    n_antennas, n_kept, _ = spectrum.shape
-    steered = by_sine.conj() @ spectrum.reshape(n_antennas, -1)
-    steered = steered.reshape(len(grid.sine), n_kept, n_doppler)
-    planes = by_delay.conj() @ steered  # (sines, delays, dopplers)
-    return np.swapaxes(planes, 0, 1) / np.sqrt(size)
+    late = by_delay.conj() @ heard.data / np.sqrt(size)  # (N_A, delays, N)
+    spectrum = np.fft.fft(late, len(grid.doppler), axis=-1)
+    planes = by_sine.conj() @ spectrum.reshape(len(antenna), -1)
+    planes = planes.reshape(len(grid.sine), *spectrum.shape[1:])
+    planes *= np.exp(-1j * grid.doppler * symbol[0])
+    return planes
+
+
+def power(map_: ComplexArray) -> Array:
+    """Squared modulus."""
+    return np.asarray(map_.real**2 + map_.imag**2)

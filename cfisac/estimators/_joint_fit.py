@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cfisac import geometry
+from cfisac import fisher, geometry
 from cfisac.estimators import _joint_local
 from cfisac.estimators._joint_data import (
     Heard,
@@ -14,6 +14,7 @@ from cfisac.estimators._joint_data import (
     checked_frame,
     grid_of,
     matched_filter,
+    power,
     products,
     residual,
 )
@@ -27,6 +28,7 @@ _STEPS = 40
 _STILL = 1e-12  # nats that a step may still promise
 _ROUNDING = 1e-13  # of the energy of the data
 _FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
+_TOLD_APART = 7.0  # standard deviations from one target to another in the same cell
 _CELLS = 1e8  # states that noise alone could look like, generously
 
 
@@ -114,18 +116,18 @@ def complaint(
     energy = sum(each.energy for each in heard)
     if not fit.promised <= 1e-6 + _ROUNDING * energy:
         return "the likelihood still rises after the last step"
+    for first, second in _one_cell(fit.sights):
+        if _apart(fit.efim, fit.positions, fit.velocities, first, second) < _TOLD_APART**2:
+            return (
+                f"targets {first} and {second} lie in one resolution cell of every access point, "
+                "and the samples do not tell them apart"
+            )
     unheard = np.flatnonzero(_strengths(heard, fit) < _least_strength(len(heard)))
     if len(unheard):
         return f"target {_listed(unheard)} is not heard above the noise"
     outside = np.flatnonzero(~_inside(heard, fit, corners))
     if len(outside):
         return f"target {_listed(outside)} was found outside of where targets can be"
-    for first, second in {pair[1:]: None for pair in overlaps(fit.sights)}:
-        if sum(pair[1:] == (first, second) for pair in overlaps(fit.sights)) == len(heard):
-            return (
-                f"targets {first} and {second} lie in one resolution cell of every access point: "
-                "they may be one, or more"
-            )
     lost = np.flatnonzero(~np.isfinite(np.atleast_1d(cooperative.position_error_bound(fit.efim))))
     if len(lost):
         return f"target {_listed(lost)} cannot be identified by these access points"
@@ -141,13 +143,37 @@ def complaint(
     return ""
 
 
+def _one_cell(sights: Array) -> list[tuple[int, int]]:
+    """Pairs of targets that share a resolution cell at every access point."""
+    pairs = [pair for _, *pair in overlaps(sights)]
+    return [
+        (first, second)
+        for first, second in sorted({(first, second) for first, second in pairs})
+        if pairs.count([first, second]) == len(sights)
+    ]
+
+
+def _apart(efim: Array, positions: Array, velocities: Array, first: int, second: int) -> float:
+    """Squared distance of two states by the information about their difference."""
+    states = np.concatenate([positions, velocities], axis=1)
+    difference = np.zeros((4, efim.shape[0]))
+    difference[:, 4 * first : 4 * first + 4] = np.eye(4)
+    difference[:, 4 * second : 4 * second + 4] = -np.eye(4)
+    covariance = fisher.crlb(efim)
+    if not np.isfinite(covariance).all():
+        return 0.0
+    off = states[first] - states[second]
+    spread = difference @ covariance @ difference.T
+    scale = np.sqrt(np.diag(spread))
+    return float(off / scale @ np.linalg.solve(spread / np.outer(scale, scale), off / scale))
+
+
 def left_over(heard: Sequence[Heard], fit: Fit) -> Array:
     """Highest peak of the matched filter in what the echoes leave, (L,), noise having mean 1."""
     peaks = []
     for each, sights, gains in zip(heard, fit.sights, fit.gains, strict=True):
         left = residual(each, sights, gains)
-        map_ = matched_filter(left, grid_of(each))
-        peaks.append(float(np.max(map_.real**2 + map_.imag**2)))
+        peaks.append(float(power(matched_filter(left, grid_of(each))).max()))
     return np.array(peaks)
 
 

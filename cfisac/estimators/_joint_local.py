@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfisac.estimators._joint_data import (
+    Grid,
     Heard,
     Products,
     checked_frame,
     grid_of,
     matched_filter,
+    power,
     products,
     residual,
 )
@@ -22,7 +24,7 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _RIDGE = 1e-13  # of a Gram matrix: two echoes that coincide share one gain
-_STEPS_EACH, _STEPS_LAST = 3, 6
+_STEPS_EACH, _STEPS_LAST = 2, 4
 _FARTHEST = 0.5  # cells that one step may go
 
 
@@ -128,10 +130,11 @@ def echoes(scene: MonostaticScene, heard: Sequence[Heard], n_targets: int) -> Lo
     return Local(sights, _weights(efim).reshape(sights.shape))
 
 
-def _peak(heard: Heard, grid: tuple[Array, Array, Array]) -> list[float]:
-    power = np.abs(matched_filter(heard, grid)) ** 2  # type: ignore[arg-type]
-    index = np.unravel_index(int(np.argmax(power)), power.shape)
-    return [float(axis[place]) for axis, place in zip(grid, index, strict=True)]
+def _peak(heard: Heard, grid: Grid) -> list[float]:
+    """Delay, sine and Doppler shift of the loudest point of the grid."""
+    loud = power(matched_filter(heard, grid))
+    sine, delay, doppler = np.unravel_index(int(np.argmax(loud)), loud.shape)
+    return [float(grid.delay[delay]), float(grid.sine[sine]), float(grid.doppler[doppler])]
 
 
 def _refined(
