@@ -110,9 +110,16 @@ def overlaps(sights: Array) -> list[tuple[int, int, int]]:
 
 
 def complaint(
-    scene: MonostaticScene, heard: Sequence[Heard], fit: Fit, corners: Array | None
+    scene: MonostaticScene,
+    heard: Sequence[Heard],
+    fit: Fit,
+    corners: Array | None,
+    rare: float = _FALSE_ALARM / _CELLS,
 ) -> str:
-    """What is wrong with a fit, or nothing."""
+    """What is wrong with a fit, or nothing.
+
+    ``rare`` is the chance, at one state, that noise alone is as loud as the least target.
+    """
     energy = sum(each.energy for each in heard)
     if not fit.promised <= 1e-6 + _ROUNDING * energy:
         return "the likelihood still rises after the last step"
@@ -122,9 +129,16 @@ def complaint(
                 f"targets {first} and {second} lie in one resolution cell of every access point, "
                 "and the samples do not tell them apart"
             )
-    unheard = np.flatnonzero(_strengths(heard, fit) < _least_strength(len(heard)))
+    strength = _strengths(heard, fit)
+    unheard = np.flatnonzero(strength.sum(axis=0) < least_strength(len(heard), rare))
     if len(unheard):
         return f"target {_listed(unheard)} is not heard above the noise"
+    hidden = np.flatnonzero(_only_beside_others(fit.sights, strength, rare))
+    if len(hidden):
+        return (
+            f"target {_listed(hidden)} is only heard where it shares a resolution cell with "
+            "another: they may be one"
+        )
     outside = np.flatnonzero(~_inside(heard, fit, corners))
     if len(outside):
         return f"target {_listed(outside)} was found outside of where targets can be"
@@ -185,21 +199,32 @@ def _least_left(heard: Sequence[Heard]) -> Array:
 
 
 def _strengths(heard: Sequence[Heard], fit: Fit) -> Array:
-    """Energy over noise that would be lost without each target, (U,), all access points."""
-    total = np.zeros(fit.gains.shape[1])
+    """Energy over noise that would be lost without each target, (L, U)."""
+    lost = []
     for each, sights, gains in zip(heard, fit.sights, fit.gains, strict=True):
         gram = products(each, sights).gram
         size = float(np.mean(np.diag(gram).real))
         inverse = np.linalg.inv(gram / size + 1e-13 * np.eye(len(gram)))
-        total += size * np.abs(gains) ** 2 / np.diag(inverse).real
-    return total
+        lost.append(size * np.abs(gains) ** 2 / np.diag(inverse).real)
+    return np.array(lost)
 
 
-def _least_strength(n_aps: int) -> float:
-    """Noise alone exceeds this somewhere with little chance: a sum of n_aps exponentials."""
+def least_strength(n_aps: int, rare: float) -> float:
+    """What a sum of n_aps exponentials of mean one exceeds with the chance ``rare``."""
     from scipy.special import gammainccinv  # imported late: it takes as long as all the rest
 
-    return float(gammainccinv(n_aps, _FALSE_ALARM / _CELLS))
+    return float(gammainccinv(n_aps, rare))
+
+
+def _only_beside_others(sights: Array, strength: Array, rare: float) -> NDArray[np.bool_]:
+    """Which targets access points hear only where these share a cell with another, (U,)."""
+    alone = np.ones(strength.shape, dtype=bool)
+    for ap, *pair in overlaps(sights):
+        alone[ap, pair] = False
+    number = alone.sum(axis=0)
+    least = np.array([least_strength(max(1, n), rare) for n in number])
+    free = np.sum(strength * alone, axis=0)
+    return (number > 0) & (number < len(sights)) & (free < least)
 
 
 def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[np.bool_]:

@@ -123,7 +123,7 @@ def echoes(scene: MonostaticScene, heard: Sequence[Heard], n_targets: int) -> Lo
         peaks = [_peak(*pair) for pair in zip(left, grids, strict=True)]
         sights = np.concatenate([sights, np.array(peaks)[:, None]], axis=1)
         last = number == n_targets
-        sights, gains = _refined(scene, heard, sights, _STEPS_LAST if last else _STEPS_EACH)
+        sights, gains = refined(scene, heard, sights, _STEPS_LAST if last else _STEPS_EACH)
         if not last:
             left = [residual(*each) for each in zip(heard, sights, gains, strict=True)]
     efim = information(scene, heard, sights, gains)
@@ -137,7 +137,7 @@ def _peak(heard: Heard, grid: Grid) -> list[float]:
     return [float(grid.delay[delay]), float(grid.sine[sine]), float(grid.doppler[doppler])]
 
 
-def _refined(
+def refined(
     scene: MonostaticScene, heard: Sequence[Heard], sights: Array, n_steps: int
 ) -> tuple[Array, ComplexArray]:
     """Fisher scoring, each access point by itself; a step that goes down is not taken."""

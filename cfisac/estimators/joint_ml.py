@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
-from cfisac.estimators import _joint_fit, _joint_local, _joint_match
-from cfisac.estimators._joint_data import Heard, prepare
+from cfisac.estimators import _joint_fit, _joint_local, _joint_match, _joint_search
+from cfisac.estimators._joint_data import Heard, prepare, residual
 from cfisac.scenarios import MonostaticScene
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+
+_CANDIDATES = 6  # states of a search that are climbed from
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +136,154 @@ def estimate(
     return _estimate_of(scene, _joint_fit.climb(scene, heard, start), heard, area)
 
 
+def detect(
+    scene: MonostaticScene,
+    samples: Sequence[ArrayLike],
+    n_targets: int,
+    corners: ArrayLike,
+    max_speed: float,
+    false_alarm: float = 0.01,
+) -> Estimate:
+    """Find targets that no access point can hear by itself.
+
+    The energy that an echo of unknown amplitude explains, summed over all access points, on a grid
+    of positions and velocities; the likelihood is climbed from the loudest of them. Further targets
+    are sought in what the first ones leave, and all climb together.
+
+    Parameters
+    ----------
+    scene, samples, n_targets
+        As in :func:`estimate`.
+    corners : (2, 2) float
+        The rectangle to be searched: least and greatest x and y (m).
+    max_speed : float
+        Largest speed (m/s), > 0.
+    false_alarm : float
+        Chance that noise alone is taken for a target somewhere, between 0 and 1.
+
+    Returns
+    -------
+    Estimate
+        As of :func:`estimate`, except that a target counts as heard from the level on that noise
+        alone reaches at one of the states searched with the chance ``false_alarm`` at most. Below
+        it ``converged`` is false; the state found is still the most likely one.
+
+    Raises
+    ------
+    ValueError
+        As :func:`estimate`, or if an argument is out of range.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import joint_ml
+    >>> from cfisac.scenarios import liu_scene
+    >>> rng = np.random.default_rng(1)
+    >>> scene = liu_scene(rng, n_targets=1)
+    >>> scene = replace(scene, transmit_power=1e-3 * scene.transmit_power)  # -40 dB a sample
+    >>> clean = signals.echo_tensors(scene, signals.draw_amplitudes(scene, rng))
+    >>> samples = [signals.with_noise(each, scene.noise_variance, rng) for each in clean]
+    >>> found = joint_ml.detect(scene, samples, 1, [[125, 125], [225, 225]], max_speed=120)
+    >>> bool(np.linalg.norm(found.positions - scene.targets) < 20)  # m
+    True
+    """
+    number = _checks.one("n_targets", n_targets, _checks.count)
+    area = _corners(corners)
+    limit = _checks.one("max_speed", max_speed, _checks.positive)
+    chance = _checks.one("false_alarm", false_alarm, _checks.positive)
+    if not chance < 1:
+        raise ValueError(f"false_alarm must be < 1, got {chance}")
+    heard = prepare(scene, samples)
+    for each in heard:
+        _refuse_rank(number, [len(slope) for slope in each.slopes])
+    where = _joint_search.region(scene, heard, area, limit)
+    fit: _joint_fit.Fit | None = None
+    for _ in range(number):
+        fit = _one_more(scene, heard, where, fit)
+    assert fit is not None
+    rare = chance / (len(where.positions) * len(where.velocities))
+    return _estimate_of(scene, fit, heard, None, rare)
+
+
+def detect_each(
+    scene: MonostaticScene, samples: Sequence[ArrayLike], corners: ArrayLike, max_speed: float
+) -> Array:
+    """The loudest echo that each access point hears by itself, out of the same states.
+
+    What :func:`detect` is compared with: no access point knows of another.
+
+    Parameters
+    ----------
+    scene, samples, corners, max_speed
+        As in :func:`detect`.
+
+    Returns
+    -------
+    (L, 3) float
+        Delay (s), sine of the angle and Doppler shift (Hz), as :func:`cfisac.geometry.monostatic`
+        gives them.
+
+    Raises
+    ------
+    ValueError
+        As :func:`detect`.
+
+    Examples
+    --------
+    >>> from cfisac import geometry, signals
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> clean = signals.echo_tensors(scene, np.ones((4, 1)))
+    >>> found = detect_each(scene, clean, [[125, 125], [225, 225]], max_speed=120)
+    >>> sights, _ = geometry.monostatic(
+    ...     scene.targets, scene.velocities, scene.aps, scene.carrier_frequency)
+    >>> np.allclose(found, sights, rtol=1e-6)
+    True
+    """
+    area = _corners(corners)
+    limit = _checks.one("max_speed", max_speed, _checks.positive)
+    heard = prepare(scene, samples)
+    where = _joint_search.region(scene, heard, area, limit)
+    return _joint_search.each_loudest(scene, heard, where)
+
+
+def _one_more(
+    scene: MonostaticScene,
+    heard: Sequence[Heard],
+    where: _joint_search.Region,
+    fit: _joint_fit.Fit | None,
+) -> _joint_fit.Fit:
+    """The likeliest states of one target more, the others being followed from where they are."""
+    left = heard
+    positions = velocities = np.zeros((0, 2))
+    if fit is not None:
+        left = [residual(*each) for each in zip(heard, fit.sights, fit.gains, strict=True)]
+        positions, velocities = fit.positions, fit.velocities
+    climbed = []
+    for place, speed in zip(
+        *_joint_search.candidates(scene, left, where, _CANDIDATES), strict=True
+    ):
+        start = _joint_fit.fit_at(
+            scene, heard, np.vstack([positions, place]), np.vstack([velocities, speed])
+        )
+        climbed.append(_joint_fit.climb(scene, heard, start))
+    return max(climbed, key=lambda each: each.value)
+
+
 def _estimate_of(
     scene: MonostaticScene,
     fit: _joint_fit.Fit,
     heard: Sequence[Heard],
     corners: Array | None,
+    rare: float | None = None,
 ) -> Estimate:
     order = np.lexsort(fit.positions.T[::-1])
     if np.any(np.diff(order) < 0):
         fit = _joint_fit.fit_at(scene, heard, fit.positions[order], fit.velocities[order])._replace(
             promised=fit.promised
         )
-    reason = _joint_fit.complaint(scene, heard, fit, corners)
+    reason = _joint_fit.complaint(scene, heard, fit, corners, *([] if rare is None else [rare]))
     return Estimate(
         fit.positions,
         fit.velocities,
