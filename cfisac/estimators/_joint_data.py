@@ -86,8 +86,7 @@ def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> tuple[Heard
     longest = min(frame.longest_delay, 1 / frame.subcarrier_spacing)
     cells_of_delay = longest * frame.bandwidth
     basis = _delay_basis(frame.n_subcarriers, cells_of_delay)
-    delay_cell, doppler_cell = 1 / frame.bandwidth, 1 / (frame.n_symbols * frame.symbol_period)
-    half = frame.n_symbols / 2
+    half, every_cell = frame.n_symbols / 2, cells_of(scene)
     found = []
     for index, (size, axis) in enumerate(zip(sizes, axes, strict=True)):
         shape = int(size), frame.n_subcarriers, frame.n_symbols
@@ -97,7 +96,7 @@ def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> tuple[Heard
                 f"samples of access point {index} must have shape {shape}, got {given.shape}"
             )
         given = given / np.sqrt(scene.noise_variance)
-        cells = np.array([delay_cell, 1 / (size * scene.spacing), doppler_cell])
+        cells = every_cell[index]
         turns = (
             slopes.antenna[index] @ axis * cells[1],
             slopes.subcarrier * cells[0],
@@ -127,6 +126,16 @@ def checked_frame(scene: MonostaticScene) -> OFDM:
     if not scene.noise_variance > 0:
         raise ValueError(f"noise_variance must be > 0, got {scene.noise_variance}")
     return scene.waveform
+
+
+def cells_of(scene: MonostaticScene) -> Array:
+    """Resolution cells of delay (s), sine and Doppler shift (Hz) of every access point, (L, 3)."""
+    frame = checked_frame(scene)
+    cells = np.empty((len(scene.aps), 3))
+    cells[:, 0] = 1 / frame.bandwidth
+    cells[:, 1] = 1 / (np.asarray(scene.n_antennas) * scene.spacing)
+    cells[:, 2] = 1 / (frame.n_symbols * frame.symbol_period)
+    return cells
 
 
 def axes_of(scene: MonostaticScene) -> Array:

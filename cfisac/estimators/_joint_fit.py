@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _STEPS = 40
-_STILL = 1e-12  # nats that a step may still promise
+_STILL = 1e-16  # nats that a step may still promise
 _ROUNDING = 1e-13  # of the energy of the data
 _FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
 _TOLD_APART = 7.0  # standard deviations from one target to another in the same cell
@@ -84,11 +84,13 @@ def fit_at(
     return Fit(positions, velocities, sights / cells, here.gains, value, slope, efim)
 
 
-def climb(scene: MonostaticScene, heard: Sequence[Heard], start: Fit) -> Fit:
+def climb(
+    scene: MonostaticScene, heard: Sequence[Heard], start: Fit, max_steps: int = _STEPS
+) -> Fit:
     """Fisher scoring until a step promises nothing more; a step that goes down is damped."""
     here, damping = start, 0.0
     rounding = _ROUNDING * sum(each.energy for each in heard)
-    for _ in range(_STEPS):
+    for _ in range(max_steps):
         step = _joint_local.solve_damped(here.efim, here.slope, damping)
         here = here._replace(promised=float(here.slope @ step) if damping == 0 else np.inf)
         if here.promised <= _STILL or damping > 1e6:

@@ -2,14 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cfisac import geometry
 from cfisac._constants import SPEED_OF_LIGHT
-from cfisac.estimators._joint_data import Heard, axes_of
+from cfisac.estimators._joint_data import axes_of
 from cfisac.estimators._joint_local import Local
 from cfisac.scenarios import MonostaticScene
 
@@ -23,7 +22,7 @@ _MOST_CHOICES, _MOST_WAYS = 20_000, 200_000
 
 
 def states(
-    scene: MonostaticScene, heard: Sequence[Heard], local: Local, corners: Array | None
+    scene: MonostaticScene, cells_of_all: Array, local: Local, corners: Array | None
 ) -> tuple[Array, Array]:
     """Positions and velocities (U, 2) of the targets, in an order of no meaning.
 
@@ -34,7 +33,7 @@ def states(
     used = _used(local)
     n_targets = local.sights.shape[1]
     choices = np.array(list(itertools.product(range(n_targets), repeat=len(used))))
-    cells = np.array([heard[index].cells for index in used])
+    cells = cells_of_all[used]
     rows = np.arange(len(used))
     measured = local.sights[used][rows, choices]  # (H, l, 3)
     weights = local.weights[used][rows, choices]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cfisac import geometry
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.estimators._joint_data import Heard, axes_of
-from cfisac.estimators._joint_local import refined
+from cfisac.estimators._joint_local import climb, refined
 from cfisac.scenarios import MonostaticScene
 
 Array = NDArray[np.float64]
@@ -128,8 +128,10 @@ def candidates(
     return where.positions[found], velocities[found]
 
 
-def each_loudest(scene: MonostaticScene, heard: Sequence[Heard], where: Region) -> Array:
-    """Delay, sine and Doppler shift of the loudest echo at each access point, (L, 3), in SI."""
+def each_loudest(
+    scene: MonostaticScene, heard: Sequence[Heard], where: Region
+) -> tuple[Array, Array]:
+    """The loudest echo at each access point: delay, sine, Doppler shift (L, 3); its energy (L,)."""
     power = profiles(scene, heard, where.positions)
     still = np.zeros_like(where.positions)
     places, _ = geometry.monostatic(
@@ -146,4 +148,4 @@ def each_loudest(scene: MonostaticScene, heard: Sequence[Heard], where: Region) 
         place, step = np.unravel_index(index, power.shape[1:])
         start[ap, 0] = [*places[ap, place, :2] / each.cells[:2], shift[step]]
     sights, _ = refined(scene, heard, start, 8)
-    return sights[:, 0] * cells
+    return sights[:, 0] * cells, climb(heard, sights).value

@@ -19,13 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.estimators import _joint_fit, _joint_local, _joint_match, _joint_search
-from cfisac.estimators._joint_data import Heard, prepare, residual
+from cfisac.estimators._joint_data import Heard, cells_of, prepare, residual
 from cfisac.scenarios import MonostaticScene
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-_CANDIDATES = 6  # states of a search that are climbed from
+_CANDIDATES = 5  # states of a search that are climbed from
+_STEPS_EACH = 3  # before only the best goes on
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,7 @@ def estimate(
     samples: Sequence[ArrayLike],
     n_targets: int,
     corners: ArrayLike | None = None,
+    fusion: str = "samples",
 ) -> Estimate:
     """Positions, velocities and amplitudes of several targets, by maximum likelihood.
 
@@ -86,6 +88,9 @@ def estimate(
     corners : (2, 2) float, optional
         Two corners of a rectangle that holds all targets, least and greatest (m). By default they
         may be wherever an echo is no later than ``waveform.longest_delay``.
+    fusion : {"samples", "echoes"}
+        Whether the samples of all APs say the last word, or the delays, sines and Doppler shifts
+        that each AP found by itself, by weighted least squares.
 
     Returns
     -------
@@ -124,15 +129,18 @@ def estimate(
     >>> bool(np.all(np.linalg.norm(found.positions - from_west, axis=1) < 0.5))  # m
     True
     """
+    _checks.one_of("fusion", fusion, "samples", "echoes")
     number = _checks.one("n_targets", n_targets, _checks.count)
     area = None if corners is None else _corners(corners)
     heard = prepare(scene, samples)
     for each in heard:
         _refuse_rank(number, [len(slope) for slope in each.slopes])
     local = _joint_local.echoes(scene, heard, number)
-    positions, velocities = _joint_match.states(scene, heard, local, area)
+    positions, velocities = _joint_match.states(scene, cells_of(scene), local, area)
     order = np.lexsort(positions.T[::-1])
     start = _joint_fit.fit_at(scene, heard, positions[order], velocities[order])
+    if fusion == "echoes":
+        return _estimate_of(scene, start._replace(promised=0.0), heard, area)
     return _estimate_of(scene, _joint_fit.climb(scene, heard, start), heard, area)
 
 
@@ -208,7 +216,7 @@ def detect(
 
 def detect_each(
     scene: MonostaticScene, samples: Sequence[ArrayLike], corners: ArrayLike, max_speed: float
-) -> Array:
+) -> tuple[Array, Array]:
     """The loudest echo that each access point hears by itself, out of the same states.
 
     What :func:`detect` is compared with: no access point knows of another.
@@ -220,9 +228,11 @@ def detect_each(
 
     Returns
     -------
-    (L, 3) float
+    sights : (L, 3) float
         Delay (s), sine of the angle and Doppler shift (Hz), as :func:`cfisac.geometry.monostatic`
         gives them.
+    sight_snr : (L,) float
+        Energy that each echo explains, over the noise variance.
 
     Raises
     ------
@@ -235,7 +245,7 @@ def detect_each(
     >>> from cfisac.scenarios import liu_scene
     >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
     >>> clean = signals.echo_tensors(scene, np.ones((4, 1)))
-    >>> found = detect_each(scene, clean, [[125, 125], [225, 225]], max_speed=120)
+    >>> found, _ = detect_each(scene, clean, [[125, 125], [225, 225]], max_speed=120)
     >>> sights, _ = geometry.monostatic(
     ...     scene.targets, scene.velocities, scene.aps, scene.carrier_frequency)
     >>> np.allclose(found, sights, rtol=1e-6)
@@ -246,6 +256,57 @@ def detect_each(
     heard = prepare(scene, samples)
     where = _joint_search.region(scene, heard, area, limit)
     return _joint_search.each_loudest(scene, heard, where)
+
+
+def fuse(scene: MonostaticScene, sights: ArrayLike, sight_snr: ArrayLike) -> tuple[Array, Array]:
+    """The state that fits best what access points found by themselves, some being wrong.
+
+    Weighted least squares on delay, sine and Doppler shift with a cap on what one AP can cost, from
+    the places at which single APs see the target.
+
+    Parameters
+    ----------
+    scene : MonostaticScene
+        As in :func:`estimate`.
+    sights : (L, 3) float
+        Delay (s), sine and Doppler shift (Hz) of one echo at each AP.
+    sight_snr : (L,) float
+        SNR of each over all its samples, > 0.
+
+    Returns
+    -------
+    position, velocity : (2,) float
+        In m and m/s.
+
+    Raises
+    ------
+    ValueError
+        If the scene is another one than described, or a shape does not fit.
+
+    Examples
+    --------
+    >>> from cfisac import geometry
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> sights, _ = geometry.monostatic(
+    ...     scene.targets, scene.velocities, scene.aps, scene.carrier_frequency)
+    >>> sights[0] *= [0.9, 1.0, 3.0]  # this access point is mistaken
+    >>> position, velocity = fuse(scene, sights, 20 * np.ones(4))
+    >>> bool(np.linalg.norm(position - scene.targets) < 2)  # m
+    True
+    """
+    given = _checks.finite("sights", sights)
+    loud = _checks.positive("sight_snr", sight_snr)
+    if given.shape != (len(scene.aps), 3) or loud.shape != given.shape[:1]:
+        raise ValueError(
+            f"sights and sight_snr must have shapes (L, 3) and (L,) with L = {len(scene.aps)}, "
+            f"got {given.shape} and {loud.shape}"
+        )
+    cells = cells_of(scene)
+    weights = np.broadcast_to(2 * np.pi**2 / 3 * loud[:, None, None], (len(loud), 1, 3))
+    local = _joint_local.Local((given / cells)[:, None], weights)
+    positions, velocities = _joint_match.states(scene, cells, local, None)
+    return positions[0], velocities[0]
 
 
 def _one_more(
@@ -267,8 +328,8 @@ def _one_more(
         start = _joint_fit.fit_at(
             scene, heard, np.vstack([positions, place]), np.vstack([velocities, speed])
         )
-        climbed.append(_joint_fit.climb(scene, heard, start))
-    return max(climbed, key=lambda each: each.value)
+        climbed.append(_joint_fit.climb(scene, heard, start, _STEPS_EACH))
+    return _joint_fit.climb(scene, heard, max(climbed, key=lambda each: each.value))
 
 
 def _estimate_of(
