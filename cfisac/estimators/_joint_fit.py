@@ -231,11 +231,15 @@ def _only_beside_others(sights: Array, strength: Array, rare: float) -> NDArray[
 
 
 def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[np.bool_]:
+    """Which targets are where echoes can come from, and in the rectangle to five deviations."""
     span = np.array([each.span for each in heard])[:, None]
     near = (fit.sights >= span[..., 0] - 0.5) & (fit.sights <= span[..., 1] + 0.5)
     found = near.all(axis=(0, 2))
     if corners is not None:
-        found &= ((fit.positions >= corners[0]) & (fit.positions <= corners[1])).all(axis=1)
+        variance = np.diag(fisher.crlb(fit.efim)).reshape(-1, 4)[:, :2]
+        margin = 5 * np.sqrt(np.where(np.isfinite(variance), variance, 0.0))
+        low, high = corners[0] - margin, corners[1] + margin
+        found &= ((fit.positions >= low) & (fit.positions <= high)).all(axis=1)
     return np.asarray(found)
 
 
