@@ -212,7 +212,7 @@ def test_information_is_that_of_the_joint_bound():
 
 def test_errors_are_those_of_the_bound():
     """Whitened squares of n scenes have a mean of one; five standard errors are allowed."""
-    n, n_targets, squares = 40, 2, []
+    n, n_targets, squares = 30, 2, []
     for seed in range(n):
         rng = np.random.default_rng([77, seed])
         scene = scene_of(rng, n_targets)
@@ -403,6 +403,30 @@ def test_a_line_of_access_points_does_not_tell_one_side_from_the_other():
     assert np.abs(told.positions - scene.targets).max() < 1
     left = joint_ml.estimate(scene, samples, 1, [[-200, 0], [-1, 200]])
     assert left.positions[0] == pytest.approx(told.positions[0] * [-1, 1], abs=1e-6)
+
+
+def test_access_points_on_one_side_look_both_ways():
+    """Arrays along y do not tell east from west; together the access points do."""
+    for sign in (1, -1):
+        rng = np.random.default_rng(29)
+        scene = scene_of(
+            rng, 1, aps=[[sign * 200.0, 0.0], [sign * 190.0, 120.0]],
+            targets=[[sign * 100.0, 70.0]],
+        )  # fmt: skip
+        _, samples = echoes(scene, rng)
+        found = joint_ml.estimate(scene, samples, 1)
+        assert found.converged, found.reason
+        assert np.abs(off(scene, found)[0, :2]).max() < 1
+
+
+def test_a_target_that_is_only_heard_beside_another_is_doubted():
+    """At the access points where it would be alone, there is nothing."""
+    sights = np.zeros((3, 2, 3))
+    sights[2, 1] = 5.0  # cells apart at the third access point
+    loud = np.full((3, 2), 1000.0)
+    assert not _joint_fit._only_beside_others(sights, loud, 1e-6).any()
+    loud[2, 1] = 3.0
+    assert _joint_fit._only_beside_others(sights, loud, 1e-6).tolist() == [False, True]
 
 
 def test_a_target_in_line_with_all_access_points_has_no_velocity():
