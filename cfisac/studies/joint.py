@@ -247,7 +247,7 @@ STUDIES = (
         title="Finding one target: all samples together against each access point alone",
         trial=detection_trial,
         cells=[{"snr_db": float(snr)} for snr in range(-46, -34)],
-        n_trials={"smoke": 2, "book": 16, "paper": 96},
+        n_trials={"smoke": 2, "book": 16, "paper": 64},
         seed=2026,
         assumptions=ASSUMPTIONS
         | {
