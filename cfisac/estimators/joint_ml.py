@@ -109,9 +109,9 @@ def estimate(
 
     Notes
     -----
-    A rank-one start loses a target when two echoes lie within about half a resolution cell at most
-    APs; what is left at the APs then tells. Near the SNR at which targets are no longer heard,
-    :func:`detect` finds what no AP can find by itself.
+    Targets that share a resolution cell at some APs are estimated like others, and listed in
+    ``overlaps``. If they do at every AP they must be seven standard deviations apart. Near the SNR
+    at which targets are no longer heard, :func:`detect` finds what no AP can find by itself.
 
     Examples
     --------
