@@ -60,6 +60,7 @@ def all_studies() -> dict[str, Study]:
         commit,
         fading,
         fan,
+        joint,
         liu,
         maps,
         modes,
@@ -75,7 +76,7 @@ def all_studies() -> dict[str, Study]:
 
     modules = (
         zhang, fan, liu, commit, maps, synchronisation, threshold, fading, pilots, modes,
-        placement, tradeoff, pilot_data, scaling,
+        placement, tradeoff, pilot_data, joint, scaling,
     )  # fmt: skip
     return {study.id: study for module in modules for study in module.STUDIES}
 
