@@ -1,0 +1,209 @@
+"""Uphill to the top of a likelihood of positions: Gauss-Newton, and BFGS for weak echoes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from cfisac.estimators._position_likelihood import (
+    Array,
+    ComplexArray,
+    Likelihood,
+    full,
+    simplified,
+    solve_gains,
+    value_and_score,
+)
+from cfisac.scenarios import MultistaticScene
+from cfisac.signals._multistatic import arrivals, delays, place_at, signatures
+
+_TOLERANCE = 1e-8  # standard deviations: where Gauss-Newton stops
+_ROUNDING = 1e3 * float(np.finfo(float).eps)  # of a step, as a share of the root of the value
+_HALVINGS = 12  # of a step that leads downhill
+_ROUNDS = 4  # how often the samples at the edges of symbols are sorted anew
+_LEVEL = 1e-11  # share of the value that rounding may take
+_SINGULAR = 1e-13  # ratio of eigenvalues, in units of their own deviations
+
+
+class Top(NamedTuple):
+    """Where a climb ended."""
+
+    states: Array  # (T, d)
+    found: Likelihood
+    reason: str  # why it did not converge, or nothing
+    n_iterations: int
+
+
+def gauss_newton(
+    scene: MultistaticScene,
+    sent: ComplexArray,
+    samples: ComplexArray,
+    start: Array,
+    velocities: Array,
+    exact: bool,
+    max_steps: int,
+) -> Top:
+    """Climb from ``start`` (T, 2 or 4), and again while samples change their symbol at the top."""
+    late = delays(scene, start[:, :2])
+    edges = np.ceil(late * scene.waveform.bandwidth)
+    tops: list[Top] = []
+    for _ in range(_ROUNDS):
+        evaluate = _evaluator(scene, sent, samples, velocities, late, start.shape[1], exact)
+        tops.append(_climb(evaluate, start, max_steps))
+        start, before = tops[-1].states, edges
+        late = delays(scene, start[:, :2])
+        edges = np.ceil(late * scene.waveform.bandwidth)
+        if np.array_equal(edges, before):
+            break
+    # The last one, unless a top with other edges was higher: at a step of the likelihood.
+    best = max(reversed(tops), key=lambda top: (not top.reason, top.found.value))
+    return best._replace(n_iterations=sum(top.n_iterations for top in tops))
+
+
+def _climb(evaluate: Callable[[Array], Likelihood], states: Array, max_steps: int) -> Top:
+    """Gauss-Newton with the symbols' edges held; steps that lead downhill are halved."""
+    here = evaluate(states)
+    for count in range(max_steps):
+        step = _scaled_step(here)
+        if step is None:
+            return Top(states, here, "the samples do not determine the states", count)
+        length = np.sqrt(max(step @ here.score, 0.0))  # in standard deviations
+        tolerance = max(_TOLERANCE, _ROUNDING * np.sqrt(here.value))
+        if length < tolerance:
+            return Top(states, here, "", count)
+        for halving in range(_HALVINGS):
+            tried = states + step.reshape(states.shape) / 2**halving
+            try:
+                there = evaluate(tried)
+            except ValueError:  # beyond a symbol, on an access point or on another target
+                continue
+            if there.value >= here.value - _LEVEL * abs(here.value):
+                break
+        else:
+            level = length < 1e3 * tolerance
+            return Top(states, here, "" if level else "no step leads uphill", count)
+        states, here = tried, there
+    return Top(states, here, f"not at the top after {max_steps} steps", max_steps)
+
+
+def _evaluator(
+    scene: MultistaticScene,
+    sent: ComplexArray,
+    samples: ComplexArray,
+    velocities: Array,
+    late: Array,
+    n_states: int,
+    exact: bool,
+) -> Callable[[Array], Likelihood]:
+    def evaluate(states: Array) -> Likelihood:
+        speed = states[:, 2:] if n_states > 2 else velocities
+        delays(scene, states[:, :2])
+        place = place_at(scene, sent, states[:, :2], speed)
+        paths = signatures(scene, place, late, n_states)
+        return (full if exact else simplified)(paths, samples, scene.noise_variance)
+
+    return evaluate
+
+
+def _scaled_step(here: Likelihood) -> Array | None:
+    """``J^-1 score``, solved in units of each state's own deviation; None if J is singular."""
+    diagonal = np.diagonal(here.information)
+    if not np.all(diagonal > 0):
+        return None
+    scale = 1 / np.sqrt(diagonal)
+    unit = here.information * np.outer(scale, scale)
+    if np.linalg.eigvalsh(unit)[0] < _SINGULAR:
+        return None
+    return np.asarray(scale * np.linalg.solve(unit, scale * here.score))
+
+
+def covariance(information: Array) -> Array:
+    """Inverse in units of each state's own deviation; ``inf`` on the diagonal if there is none."""
+    diagonal = np.diagonal(information)
+    if np.all(diagonal > 0):
+        scale = 1 / np.sqrt(diagonal)
+        unit = information * np.outer(scale, scale)
+        if np.linalg.eigvalsh(unit)[0] >= _SINGULAR:
+            return np.asarray(np.linalg.inv(unit) * np.outer(scale, scale))
+    return np.diag(np.full(len(information), np.inf))
+
+
+def uphill(
+    scene: MultistaticScene,
+    sent: ComplexArray,
+    samples: ComplexArray,
+    start: Array,
+    late: Array,
+) -> tuple[Array, bool]:
+    """Top of fan_journal (19) by BFGS and its slope's root; for echoes too weak for Gauss-Newton.
+
+    Works in units of standard deviations, in which the top is about a sphere. Whether the slope
+    vanished is returned, too.
+    """
+
+    def climb(moves: Array) -> tuple[float, Array]:
+        positions = start + (scale @ moves).reshape(-1, 2)
+        value, slope = value_and_score(scene, sent, samples, positions, late)
+        return -value, -scale.T @ slope
+
+    paths = signatures(scene, place_at(scene, sent, start), late)
+    information = full(paths, samples, scene.noise_variance).information
+    scale = np.linalg.inv(np.linalg.cholesky(information)).T
+    from scipy import optimize  # here, or every command would wait for it
+
+    best = optimize.minimize(
+        climb, np.zeros(len(scale)), jac=True, method="BFGS", options={"gtol": 1e-4}
+    )
+    # Near the top the likelihood itself is level to a rounding; its slope still tells the way.
+    curve = np.linalg.inv(np.asarray(best.hess_inv))
+
+    def slope(moves: Array) -> Array:
+        return climb(moves)[1]
+
+    def bend(_: Array) -> Array:
+        return curve
+
+    top = optimize.root(slope, best.x, jac=bend, tol=1e-9)
+    return start + (scale @ top.x).reshape(-1, 2), bool(np.abs(slope(top.x)).max() < 1e-4)
+
+
+def value_of(
+    scene: MultistaticScene,
+    sent: ComplexArray,
+    samples: ComplexArray,
+    positions: Array,
+    late: Array,
+) -> float:
+    """Value of fan_journal (19) alone."""
+    place = place_at(scene, sent, positions)
+    n_targets, n_transmitters = place.towards.shape[1:3]
+    value = 0.0
+    for r, seen in enumerate(samples):
+        path = arrivals(scene, place, r, late).path
+        here, every = place.arrive[r], path.reshape(n_targets * n_transmitters, -1)
+        beams = here.conj() @ here.T
+        overlap = np.repeat(np.repeat(beams, n_transmitters, 0), n_transmitters, 1)
+        match = (path.conj() @ (here.conj() @ seen)[..., None]).ravel()
+        gram = (every.conj() @ every.T) * overlap
+        value += np.vdot(match, solve_gains(gram, match, n_transmitters)).real
+    return value / scene.noise_variance
+
+
+def matched_energy(
+    scene: MultistaticScene,
+    sent: ComplexArray,
+    samples: ComplexArray,
+    positions: Array,
+    late: Array,
+) -> Array:
+    """Fan_journal (20) of each target, (T,), without noise: energy after matched filters."""
+    place = place_at(scene, sent, positions)
+    total = np.zeros(len(positions))
+    for r, seen in enumerate(samples):
+        path = arrivals(scene, place, r, late).path
+        heard = place.arrive[r].conj() @ seen
+        match = (path.conj() @ heard[..., None])[..., 0]
+        energy = np.sum(np.abs(path) ** 2, axis=-1)
+        share = np.divide(np.abs(match) ** 2, energy, where=energy > 0, out=np.zeros(energy.shape))
+        total += np.sum(share, axis=1)
+    return total
