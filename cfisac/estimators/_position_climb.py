@@ -17,8 +17,10 @@ from cfisac.estimators._position_likelihood import (
 from cfisac.scenarios import MultistaticScene
 from cfisac.signals._multistatic import arrivals, delays, place_at, signatures
 
-_TOLERANCE = 1e-8  # standard deviations: where Gauss-Newton stops
+_TOLERANCE = 1e-9  # standard deviations: where Gauss-Newton stops
 _ROUNDING = 1e3 * float(np.finfo(float).eps)  # of a step, as a share of the root of the value
+_PATIENCE = 6  # steps after which the curvature is measured, which the information only expects
+_DIFFERENCE = 1e-3  # standard deviations, for that
 _HALVINGS = 12  # of a step that leads downhill
 _ROUNDS = 4  # how often the samples at the edges of symbols are sorted anew
 _LEVEL = 1e-11  # share of the value that rounding may take
@@ -64,9 +66,12 @@ def _climb(evaluate: Callable[[Array], Likelihood], states: Array, max_steps: in
     """Gauss-Newton with the symbols' edges held; steps that lead downhill are halved."""
     here = evaluate(states)
     for count in range(max_steps):
-        step = _scaled_step(here)
+        step = _scaled_step(here.information, here.score)
         if step is None:
             return Top(states, here, "the samples do not determine the states", count)
+        if count >= _PATIENCE:  # weak echoes: noise bends the likelihood as much as they do
+            newton = _scaled_step(_curvature(evaluate, states, here), here.score)
+            step = step if newton is None else newton
         length = np.sqrt(max(step @ here.score, 0.0))  # in standard deviations
         tolerance = max(_TOLERANCE, _ROUNDING * np.sqrt(here.value))
         if length < tolerance:
@@ -105,16 +110,27 @@ def _evaluator(
     return evaluate
 
 
-def _scaled_step(here: Likelihood) -> Array | None:
-    """``J^-1 score``, solved in units of each state's own deviation; None if J is singular."""
-    diagonal = np.diagonal(here.information)
+def _curvature(evaluate: Callable[[Array], Likelihood], states: Array, here: Likelihood) -> Array:
+    """Minus the derivative of the score, by differences."""
+    steps = _DIFFERENCE / np.sqrt(np.diagonal(here.information))
+    rows = []
+    for move in np.diag(steps):
+        ends = [evaluate(states + sign * move.reshape(states.shape)).score for sign in (1, -1)]
+        rows.append((ends[1] - ends[0]) / (2 * move.max()))
+    bend = np.array(rows)
+    return (bend + bend.T) / 2
+
+
+def _scaled_step(matrix: Array, score: Array) -> Array | None:
+    """``J^-1 score``, solved in units of each state's own deviation; None if J is not positive."""
+    diagonal = np.diagonal(matrix)
     if not np.all(diagonal > 0):
         return None
     scale = 1 / np.sqrt(diagonal)
-    unit = here.information * np.outer(scale, scale)
+    unit = matrix * np.outer(scale, scale)
     if np.linalg.eigvalsh(unit)[0] < _SINGULAR:
         return None
-    return np.asarray(scale * np.linalg.solve(unit, scale * here.score))
+    return np.asarray(scale * np.linalg.solve(unit, scale * score))
 
 
 def covariance(information: Array) -> Array:

@@ -320,6 +320,9 @@ def refine(
 ) -> PositionEstimate:
     """Climb to the top of the likelihood of all positions by Gauss-Newton.
 
+    For echoes so weak that this is slow the curvature is measured after a few steps, by differences
+    of the score.
+
     Parameters
     ----------
     scene : MultistaticScene
@@ -342,7 +345,7 @@ def refine(
     Returns
     -------
     PositionEstimate
-        A local maximum, to 1e-8 of a standard deviation. Where delays pass a whole sample the
+        A local maximum, to 1e-9 of a standard deviation. Where delays pass a whole sample the
         likelihood has small steps: samples at the edges of symbols are sorted anew at the top, and
         the climb repeated. If the samples do not determine the states, or no step leads uphill,
         ``converged`` is False and ``reason`` says so.

@@ -5,6 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from cfisac.studies import Study
+from cfisac.studies.fan._estimator import (
+    FAN_JOURNAL_FIG4,
+    figure_4_scene,
+    figure_4_trial,
+    grid_searches,
+)
 from cfisac.studies.fan._power import FAN_CONF_FIG3, FAN_CONF_FIG4, FAN_JOURNAL_FIG9
 from cfisac.studies.fan._scenes import (
     N_GAINS,
@@ -38,6 +44,7 @@ __all__ = [
     "FAN_CONF_FIG2",
     "FAN_CONF_FIG3",
     "FAN_CONF_FIG4",
+    "FAN_JOURNAL_FIG4",
     "FAN_JOURNAL_FIG5",
     "FAN_JOURNAL_FIG9",
     "FAN_JOURNAL_TABLE_5",
@@ -57,7 +64,10 @@ __all__ = [
     "coarse_search",
     "draw_frame_scene",
     "draw_scene",
+    "figure_4_scene",
+    "figure_4_trial",
     "frame_error",
+    "grid_searches",
     "locate",
     "median_error",
     "peb_known",
@@ -185,6 +195,7 @@ STUDIES: tuple[Study, ...] = (
     FAN_CONF_FIG2,
     FAN_CONF_FIG3,
     FAN_CONF_FIG4,
+    FAN_JOURNAL_FIG4,
     FAN_JOURNAL_FIG5,
     FAN_JOURNAL_TABLE_5,
     FAN_JOURNAL_FIG9,
