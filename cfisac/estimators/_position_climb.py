@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.estimators._position_likelihood import (
     Array,
     ComplexArray,
@@ -22,7 +23,9 @@ _ROUNDING = 1e3 * float(np.finfo(float).eps)  # of a step, as a share of the roo
 _PATIENCE = 6  # steps after which the curvature is measured, which the information only expects
 _DIFFERENCE = 1e-3  # standard deviations, for that
 _HALVINGS = 12  # of a step that leads downhill
-_ROUNDS = 4  # how often the samples at the edges of symbols are sorted anew
+_ROUNDS = 8  # how often the samples at the edges of symbols are sorted anew
+_NEIGHBOURS = 4  # how many ways of that are tried each time
+_REACH = 3  # standard deviations of the position, within which a delay may pass a whole sample
 _LEVEL = 1e-11  # share of the value that rounding may take
 _SINGULAR = 1e-13  # ratio of eigenvalues, in units of their own deviations
 
@@ -45,21 +48,57 @@ def gauss_newton(
     exact: bool,
     max_steps: int,
 ) -> Top:
-    """Climb from ``start`` (T, 2 or 4), and again while samples change their symbol at the top."""
+    """Climb from ``start`` (T, 2 or 4), and again with samples sorted into symbols otherwise."""
     late = delays(scene, start[:, :2])
-    edges = np.ceil(late * scene.waveform.bandwidth)
-    tops: list[Top] = []
+    bandwidth, n_states = scene.waveform.bandwidth, start.shape[1]
+
+    def climb(start: Array, late: Array) -> tuple[Top, Array]:
+        """The top with these edges, its value with its own edges, and these."""
+        top = _climb(_evaluator(scene, sent, samples, velocities, late, n_states, exact), start,
+                     max_steps)  # fmt: skip
+        own = delays(scene, top.states[:, :2])
+        if not np.array_equal(np.ceil(own * bandwidth), np.ceil(late * bandwidth)):
+            here = _evaluator(scene, sent, samples, velocities, own, n_states, exact)(top.states)
+            top = top._replace(found=here)
+        return top, own
+
+    best, own = climb(start, late)
+    steps, tried = best.n_iterations, {np.ceil(late * bandwidth).tobytes()}
     for _ in range(_ROUNDS):
-        evaluate = _evaluator(scene, sent, samples, velocities, late, start.shape[1], exact)
-        tops.append(_climb(evaluate, start, max_steps))
-        start, before = tops[-1].states, edges
-        late = delays(scene, start[:, :2])
-        edges = np.ceil(late * scene.waveform.bandwidth)
-        if np.array_equal(edges, before):
+        for late in _neighbours(best, own, bandwidth):
+            key = np.ceil(late * bandwidth).tobytes()
+            if key in tried:
+                continue
+            tried.add(key)
+            top, there = climb(best.states, late)
+            steps += top.n_iterations
+            if top.found.value > best.found.value and (best.reason or not top.reason):
+                best, own = top, there
+                break
+        else:
             break
-    # The last one, unless a top with other edges was higher: at a step of the likelihood.
-    best = max(reversed(tops), key=lambda top: (not top.reason, top.found.value))
-    return best._replace(n_iterations=sum(top.n_iterations for top in tops))
+    return best._replace(n_iterations=steps)
+
+
+def _neighbours(top: Top, late: Array, bandwidth: float) -> list[Array]:
+    """The edges of the top itself, and those with one delay moved over a whole sample nearby.
+
+    Nearby is what the error of the position may move it by; the nearest come first.
+    """
+    n_states = top.states.shape[1]
+    spread = np.diagonal(covariance(top.found.information)).reshape(-1, n_states)[:, :2].sum(axis=1)
+    samples = late * bandwidth
+    whole = np.rint(samples)
+    reach = 2 * _REACH * np.sqrt(spread) / SPEED_OF_LIGHT * bandwidth
+    away = np.abs(samples - whole) / np.where(np.isfinite(reach), reach, np.inf)
+    found = [late]
+    for flat in np.argsort(away, axis=None)[:_NEIGHBOURS]:
+        path = np.unravel_index(flat, away.shape)
+        if away[path] < 1:
+            other = late.copy()
+            other[path] = (whole[path] + np.sign(whole[path] - samples[path]) / 2) / bandwidth
+            found.append(other)
+    return found
 
 
 def _climb(evaluate: Callable[[Array], Likelihood], states: Array, max_steps: int) -> Top:
@@ -72,7 +111,7 @@ def _climb(evaluate: Callable[[Array], Likelihood], states: Array, max_steps: in
         if count >= _PATIENCE:  # weak echoes: noise bends the likelihood as much as they do
             newton = _scaled_step(_curvature(evaluate, states, here), here.score)
             step = step if newton is None else newton
-        length = np.sqrt(max(step @ here.score, 0.0))  # in standard deviations
+        length = np.sqrt(np.maximum(step @ here.score, 0.0))  # in standard deviations
         tolerance = max(_TOLERANCE, _ROUNDING * np.sqrt(here.value))
         if length < tolerance:
             return Top(states, here, "", count)

@@ -53,7 +53,7 @@ def solve_gains(gram: ComplexArray, match: ComplexArray, n_transmitters: int = 1
     off = np.abs(unit - np.diag(np.diagonal(unit)))
     if off.max(initial=0.0) > _ALIKE:
         pair = np.unravel_index(np.argmax(off), off.shape)
-        first, second = (int(i) for i in np.flatnonzero(live)[list(pair)] // n_transmitters)
+        first, second = sorted(np.flatnonzero(live)[list(pair)] // n_transmitters)
         raise Alike(f"targets {first} and {second} cannot be told apart at a receiver")
     best = np.zeros(match.shape, dtype=complex)
     scale = root if match.ndim == 1 else root[:, None]

@@ -345,9 +345,10 @@ def refine(
     Returns
     -------
     PositionEstimate
-        A local maximum, to 1e-9 of a standard deviation. Where delays pass a whole sample the
-        likelihood has small steps: samples at the edges of symbols are sorted anew at the top, and
-        the climb repeated. If the samples do not determine the states, or no step leads uphill,
+        A local maximum, to 1e-9 of a standard deviation. Where a delay passes a whole sample the
+        likelihood has a small step: near the top samples at the edges of symbols are sorted anew,
+        and the climb repeated, as long as that leads higher. (At the edge of a step the slope does
+        not vanish.) If the samples do not determine the states, or no step leads uphill,
         ``converged`` is False and ``reason`` says so.
 
     Raises
