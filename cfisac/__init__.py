@@ -27,7 +27,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
     ``cooperative``, ``synchronisation``; targets that overlap: ``coupled``.
 ``estimators``
-    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``.
+    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``,
+    ``position_ml``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
     the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``,

@@ -73,7 +73,7 @@ def full(
     fitted mean give the score ``2 Re D^H e / sigma^2`` and the information
     ``2 Re D^H Q D / sigma^2``. ``gains`` (P, R, T) are those for D, by default the fitted ones.
     """
-    time_rows, n_targets, n_transmitters = signatures.time.shape[1:4]
+    time_rows, n_targets, n_transmitters = signatures.samples.shape[1:4]
     n_states = time_rows - 1
     size, n_paths = n_states * n_targets, n_targets * n_transmitters
     value, slope, curvature = 0.0, np.zeros(size), np.zeros((size, size))
@@ -119,7 +119,7 @@ def simplified(
     ``sum |g^H y|^2 / ||g||^2`` over all paths, each target by itself; the information is that of
     its paths one by one.
     """
-    n_states, n_targets = signatures.array.shape[1] - 1, signatures.array.shape[2]
+    n_states, n_targets = signatures.antenna.shape[1] - 1, signatures.antenna.shape[2]
     value, slope = 0.0, np.zeros((n_targets, n_states))
     blocks = np.zeros((n_targets, n_states, n_targets, n_states))
     every = []

@@ -27,13 +27,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
-from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.estimators import _position_climb as _climb
-from cfisac.estimators import _position_map as _map
 from cfisac.estimators._position_grid import grid_error, grid_floor
+from cfisac.estimators._position_hotspot import TILES, HotspotMap, hotspot_map
 from cfisac.estimators._position_likelihood import Likelihood, full, simplified
+from cfisac.estimators._position_samples import checked_samples, example, samples_of
 from cfisac.scenarios import MultistaticScene
-from cfisac.scenarios._common import distances
 from cfisac.signals import PathSignatures, path_signatures, received
 from cfisac.signals._multistatic import checked_sent, checked_states, delays
 
@@ -42,6 +41,7 @@ __all__ = [
     "Likelihood",
     "PositionEstimate",
     "estimate",
+    "example",
     "grid_error",
     "grid_floor",
     "hotspot_map",
@@ -54,28 +54,6 @@ __all__ = [
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 Objective = Literal["full", "simplified"]
-
-_TILES = (8, 16)  # of symbols and of subcarriers
-_MOST_POINTS = 2**20
-
-
-class HotspotMap(NamedTuple):
-    """Fan_journal (20) over a square, such as :func:`hotspot_map` gives.
-
-    Attributes
-    ----------
-    points : (n, n, 2)
-        Positions (m), rows by y and columns by x.
-    values : (n, n)
-        Log-likelihood over that of noise alone; ``-inf`` where no target can be: on an access
-        point, or farther than a symbol.
-    best : (2,)
-        The point with the largest value (m).
-    """
-
-    points: Array
-    values: Array
-    best: Array
 
 
 class PositionEstimate(NamedTuple):
@@ -144,16 +122,16 @@ def likelihood(
 
     Examples
     --------
-    >>> scene, sent, samples = _example()
+    >>> scene, sent, samples = example(np.random.default_rng(1))
     >>> found = likelihood(path_signatures(scene, sent), samples, scene.noise_variance)
     >>> found.score.shape, found.information.shape, found.gains.shape
     ((2,), (2, 2), (4, 2, 1))
     """
     exact = _checks.one_of("objective", objective, "full", "simplified") == "full"
     variance = _checks.one("noise_variance", noise_variance, _checks.positive)
-    n_receivers, _, n_targets, n_transmitters, n_samples = signatures.time.shape
-    shape = n_receivers, signatures.array.shape[-1], n_samples
-    seen = _checked_samples(samples, shape)
+    n_receivers, _, n_targets, n_transmitters, n_samples = signatures.samples.shape
+    shape = n_receivers, signatures.antenna.shape[-1], n_samples
+    seen = checked_samples(samples, shape)
     if gains is None:
         return (full if exact else simplified)(signatures, seen, variance)
     if not exact:
@@ -200,14 +178,14 @@ def log_likelihood(
 
     Examples
     --------
-    >>> scene, sent, samples = _example()
+    >>> scene, sent, samples = example(np.random.default_rng(1))
     >>> shifts = np.array([[0.0, 0.0], [3.0, 0.0]])
     >>> values = log_likelihood(scene, sent, samples, scene.targets + shifts[:, None])
     >>> bool(values[0] > values[1])
     True
     """
     exact = _checks.one_of("objective", objective, "full", "simplified") == "full"
-    sent, seen = checked_sent(scene, sent), _samples_of(scene, samples)
+    sent, seen = checked_sent(scene, sent), samples_of(scene, samples)
     every = _checks.finite("positions", positions)
     if every.shape[-2:] != scene.targets.shape:
         raise ValueError(f"positions must be (..., {len(scene.targets)}, 2), got {every.shape}")
@@ -222,89 +200,6 @@ def log_likelihood(
     if not exact:
         values /= scene.noise_variance
     return values.reshape(every.shape[:-2])
-
-
-def hotspot_map(
-    scene: MultistaticScene,
-    sent: ArrayLike,
-    samples: ArrayLike,
-    centre: ArrayLike,
-    side: float,
-    step: float,
-    target: int = 0,
-    *,
-    tiles: tuple[int, int] = _TILES,
-) -> HotspotMap:
-    """Map of fan_journal (20) over a hotspot, a hundred times faster than point by point.
-
-    Everything heard is turned back to the delay and Doppler shift of the centre and multiplied by
-    what was sent, antenna by antenna; what a point of the hotspot adds to the phases is then slow
-    over subcarriers and symbols, and is summed over tiles of them. Between points the phases of
-    antennas and tiles separate. The map loses height, not place: off the centre, by the phase that
-    turns within a tile.
-
-    Parameters
-    ----------
-    scene : MultistaticScene
-        Gives everything but the position of the target.
-    sent : (P, M_t, N, M) complex
-        What each antenna sends, by symbol and subcarrier.
-    samples : (R, M_r, MN) complex
-        What the receivers heard, in time.
-    centre : (2,)
-        Of the hotspot (m).
-    side : float
-        Of the square (m), >= 0. Points lie symmetrically about the centre, as many as fit.
-    step : float
-        From point to point (m), > 0.
-    target : int
-        Whose velocity is meant.
-    tiles : (int, int)
-        How many of symbols and of subcarriers; divisors of N and M, fewer than them make it fast.
-
-    Returns
-    -------
-    HotspotMap
-
-    Raises
-    ------
-    ValueError
-        If an argument is not finite, does not fit or is out of range, the hotspot has no point
-        where a target can be, or more than 2^20 points.
-
-    Examples
-    --------
-    >>> scene, sent, samples = _example()
-    >>> centre = scene.targets[0]
-    >>> found = hotspot_map(scene, sent, samples, centre, side=4.0, step=0.5, tiles=(4, 8))
-    >>> found.values.shape
-    (9, 9)
-    >>> bool(np.allclose(found.best, scene.targets[0]))
-    True
-    """
-    sent, seen = checked_sent(scene, sent), _samples_of(scene, samples)
-    middle = _checks.points("centre", centre)
-    if middle.shape != (2,):
-        raise ValueError(f"centre must be one point (2,), got {middle.shape}")
-    width = _checks.one("side", side, _checks.non_negative)
-    apart = _checks.one("step", step, _checks.positive)
-    if _checks.one("target", target, _checks.count, 0) >= len(scene.targets):
-        raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
-    _refuse_tiles(scene, tiles)
-    half = width / apart / 2
-    if half > 512:
-        raise ValueError("the hotspot must have at most 2^20 points; make step larger")
-    number = 2 * np.floor(half + 1e-9) + 1 if half % 1 < 0.5 - 1e-9 else 2 * np.floor(half + 0.5)
-    line = apart * (np.arange(number) - (number - 1) / 2)
-    points = middle + np.stack(np.meshgrid(line, line), axis=-1)
-    possible = _possible(scene, points)
-    if not possible.any() or not _possible(scene, middle[None])[0]:
-        raise ValueError("the hotspot is empty: no target can be there, or not at its centre")
-    safe = np.where(possible[..., None], points, middle)
-    energy = _map.fast_map(scene, sent, seen, int(target), safe, middle, tiles)
-    values = np.where(possible, energy / scene.noise_variance, -np.inf)
-    best = points[np.unravel_index(np.argmax(values), values.shape)]
-    return HotspotMap(points, values, best)
 
 
 def refine(
@@ -358,13 +253,13 @@ def refine(
 
     Examples
     --------
-    >>> scene, sent, samples = _example()
+    >>> scene, sent, samples = example(np.random.default_rng(1))
     >>> found = refine(scene, sent, samples, scene.targets + 0.4)
     >>> found.converged, bool(np.allclose(found.positions, scene.targets, atol=1e-6))
     (True, True)
     """
     exact = _checks.one_of("objective", objective, "full", "simplified") == "full"
-    sent, seen = checked_sent(scene, sent), _samples_of(scene, samples)
+    sent, seen = checked_sent(scene, sent), samples_of(scene, samples)
     most = int(_checks.one("max_steps", max_steps, _checks.count))
     states = checked_states("start", scene, start, scene.targets)
     speed = checked_states("velocities", scene, velocities, scene.velocities)
@@ -393,7 +288,7 @@ def estimate(
     step: float = 0.5,
     *,
     unknown_velocity: bool = False,
-    tiles: tuple[int, int] = _TILES,
+    tiles: tuple[int, int] = TILES,
 ) -> PositionEstimate:
     """Both stages: the best point of each target's map, then the top of fan_journal (19).
 
@@ -427,7 +322,7 @@ def estimate(
 
     Examples
     --------
-    >>> scene, sent, samples = _example()
+    >>> scene, sent, samples = example(np.random.default_rng(1))
     >>> found = estimate(scene, sent, samples, scene.targets + 0.7, 6.0, 0.5, tiles=(4, 8))
     >>> bool(np.allclose(found.positions, scene.targets, atol=1e-6))
     True
@@ -462,7 +357,7 @@ def simplified_bias(scene: MultistaticScene, sent: ArrayLike, gains: ArrayLike) 
 
     Examples
     --------
-    >>> scene, sent, _ = _example()
+    >>> scene, sent, _ = example(np.random.default_rng(1))
     >>> bias = simplified_bias(scene, sent, np.ones((4, 2, 1)))
     >>> top = refine(
     ...     scene, sent, received(path_signatures(scene, sent), np.ones((4, 2, 1))),
@@ -477,46 +372,3 @@ def simplified_bias(scene: MultistaticScene, sent: ArrayLike, gains: ArrayLike) 
     if not np.isfinite(spread).all():
         raise ValueError("gains must let every position be identified")
     return np.asarray((spread @ found.score).reshape(-1, 2))
-
-
-def _samples_of(scene: MultistaticScene, samples: ArrayLike) -> ComplexArray:
-    n_samples = scene.waveform.n_symbols * scene.waveform.n_subcarriers
-    return _checked_samples(samples, (len(scene.receivers), scene.n_antennas, n_samples))
-
-
-def _checked_samples(samples: ArrayLike, shape: tuple[int, ...]) -> ComplexArray:
-    seen: ComplexArray = _checks.finite("samples", samples, complex)
-    if seen.shape != shape:
-        raise ValueError(f"samples must have shape (R, M_r, MN) = {shape}, got {seen.shape}")
-    return seen
-
-
-def _refuse_tiles(scene: MultistaticScene, tiles: tuple[int, int]) -> None:
-    sizes = scene.waveform.n_symbols, scene.waveform.n_subcarriers
-    for number, size in zip(_checks.count("tiles", tiles), sizes, strict=True):
-        if size % number:
-            raise ValueError(f"tiles must divide symbols and subcarriers {sizes}, got {tiles}")
-
-
-def _possible(scene: MultistaticScene, points: Array) -> NDArray[np.bool_]:
-    """Points (..., 2) on no access point, with all paths within one symbol."""
-    flat = points.reshape(-1, 2)
-    out, back = (distances(each, flat) for each in (scene.transmitters, scene.receivers))
-    near = (out.max(axis=0) + back.max(axis=0)) <= scene.waveform.symbol_period * SPEED_OF_LIGHT
-    off = np.minimum(out.min(axis=0), back.min(axis=0)) > 0
-    return np.asarray((near & off).reshape(points.shape[:-1]))
-
-
-def _example() -> tuple[MultistaticScene, ComplexArray, ComplexArray]:
-    """Draw a small scene, what is sent in it, and noise-free samples; for the examples above."""
-    from cfisac.scenarios import fan_scene
-    from cfisac.signals import draw_spectra
-    from cfisac.waveforms import OTFS
-
-    rng = np.random.default_rng(1)
-    scene = fan_scene(
-        rng, 6, 1, 0, 4, waveform=OTFS(32, 8, 2e6), side=60.0, max_delay=5e-7, max_speed=5.0
-    )
-    sent = draw_spectra(scene, 1.0, rng)
-    gains = np.exp(2j * np.pi * rng.uniform(size=(4, len(scene.receivers), 1)))
-    return scene, sent, received(path_signatures(scene, sent), gains)

@@ -19,20 +19,20 @@ ComplexArray = NDArray[np.complex128]
 class PathSignatures(NamedTuple):
     """Every path with unit gain, and its derivatives by the state of its target.
 
-    The path by way of target t from transmitter p is ``array (x) time``, antennas times samples.
+    The path by way of target t from transmitter p is ``antenna (x) samples``.
     Row 0 is the path, the others its derivatives by x and y and, if the velocity is unknown, by
     v_x and v_y.
 
     Attributes
     ----------
-    time : (R, 1 + d, T, P, MN) complex
-        Samples, and their derivatives.
-    array : (R, 1 + d, T, M_r) complex
+    samples : (R, 1 + d, T, P, MN) complex
+        By time, and their derivatives.
+    antenna : (R, 1 + d, T, M_r) complex
         Receive vectors of norm one, and their derivatives.
     """
 
-    time: ComplexArray
-    array: ComplexArray
+    samples: ComplexArray
+    antenna: ComplexArray
 
 
 class Place(NamedTuple):
@@ -153,7 +153,7 @@ def path_signatures(
     ... )
     >>> sent = draw_spectra(scene, 1.0, np.random.default_rng(2))
     >>> found = path_signatures(scene, sent)
-    >>> found.time.shape, found.array.shape
+    >>> found.samples.shape, found.antenna.shape
     ((2, 3, 1, 4, 128), (2, 3, 1, 4))
     """
     sent = checked_sent(scene, sent)
@@ -196,12 +196,12 @@ def received(signatures: PathSignatures, gains: ArrayLike) -> ComplexArray:
     ((2, 4, 128), (2, 4, 4, 32))
     """
     beta = _checks.finite("gains", gains, complex)
-    n_receivers, _, n_targets, n_transmitters, _ = signatures.time.shape
+    n_receivers, _, n_targets, n_transmitters, _ = signatures.samples.shape
     shape = n_transmitters, n_receivers, n_targets
     if beta.shape != shape:
         raise ValueError(f"gains must have shape (P, R, T) = {shape}, got {beta.shape}")
-    total = (beta.transpose(1, 2, 0)[..., None, :] @ signatures.time[:, 0])[..., 0, :]
-    return np.einsum("rta,rtk->rak", signatures.array[:, 0], total)
+    total = (beta.transpose(1, 2, 0)[..., None, :] @ signatures.samples[:, 0])[..., 0, :]
+    return np.einsum("rta,rtk->rak", signatures.antenna[:, 0], total)
 
 
 # ---------------------------------------------------------------------- what estimators share

@@ -121,7 +121,7 @@ def test_lemma_1_paths_of_different_transmitters_forget_each_other_as_frames_gro
         squares = []
         for _ in range(60):
             sent = signals.draw_spectra(scene, 0.5, rng)
-            path = signals.path_signatures(scene, sent).time[0, 0, 0]
+            path = signals.path_signatures(scene, sent).samples[0, 0, 0]
             gram = path.conj() @ path.T
             root = np.sqrt(np.diag(gram).real)
             rho = np.abs(gram / np.outer(root, root))[np.triu_indices(len(root), 1)]

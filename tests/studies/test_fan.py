@@ -57,8 +57,8 @@ def test_signatures_are_those_of_the_exact_operator(short, p, r, t):
     expected = np.fft.ifft(grid, axis=0, norm="ortho").ravel()
     paths = signals.path_signatures(scene, sent)
     turn = np.exp(2j * np.pi * delay * doppler)
-    np.testing.assert_allclose(paths.time[r, 0, t, p], expected * turn, atol=1e-12)
-    np.testing.assert_allclose(paths.array[r, 0, t], np.exp(1j * omega_r * index) / 4, atol=1e-12)
+    np.testing.assert_allclose(paths.samples[r, 0, t, p], expected * turn, atol=1e-12)
+    np.testing.assert_allclose(paths.antenna[r, 0, t], np.exp(1j * omega_r * index) / 4, atol=1e-12)
 
 
 def test_score_and_information_are_those_of_the_profile_likelihood(short):

@@ -5,12 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cfisac.studies import Study
-from cfisac.studies.fan._estimator import (
-    FAN_JOURNAL_FIG4,
-    figure_4_scene,
-    figure_4_trial,
-    grid_searches,
-)
+from cfisac.studies.fan._estimator import FAN_JOURNAL_FIG4, figure_4_scene, figure_4_trial
 from cfisac.studies.fan._power import FAN_CONF_FIG3, FAN_CONF_FIG4, FAN_JOURNAL_FIG9
 from cfisac.studies.fan._scenes import (
     N_GAINS,
@@ -67,7 +62,6 @@ __all__ = [
     "figure_4_scene",
     "figure_4_trial",
     "frame_error",
-    "grid_searches",
     "locate",
     "median_error",
     "peb_known",
