@@ -20,7 +20,8 @@ from cfisac.signals._multistatic import arrivals, delays, place_at, signatures
 
 _TOLERANCE = 1e-9  # standard deviations: where Gauss-Newton stops
 _ROUNDING = 1e3 * float(np.finfo(float).eps)  # of a step, as a share of the root of the value
-_PATIENCE = 6  # steps after which the curvature is measured, which the information only expects
+_PATIENCE = 3  # steps after which, if they shorten slowly, the curvature is measured,
+_SLOW = 0.25  # which the information only expects
 _DIFFERENCE = 1e-3  # standard deviations, for that
 _HALVINGS = 12  # of a step that leads downhill
 _ROUNDS = 8  # how often the samples at the edges of symbols are sorted anew
@@ -70,6 +71,9 @@ def gauss_newton(
             if key in tried:
                 continue
             tried.add(key)
+            evaluate = _evaluator(scene, sent, samples, velocities, late, n_states, exact)
+            if _promised(evaluate(best.states)) < best.found.value:
+                continue
             top, there = climb(best.states, late)
             steps += top.n_iterations
             if top.found.value > best.found.value and (best.reason or not top.reason):
@@ -78,6 +82,12 @@ def gauss_newton(
         else:
             break
     return best._replace(n_iterations=steps)
+
+
+def _promised(here: Likelihood) -> float:
+    """Value that one Gauss-Newton step would reach if the likelihood were quadratic."""
+    step = _scaled_step(here.information, here.score)
+    return -np.inf if step is None else here.value + float(step @ here.score) / 2
 
 
 def _neighbours(top: Top, late: Array, bandwidth: float) -> list[Array]:
@@ -103,15 +113,16 @@ def _neighbours(top: Top, late: Array, bandwidth: float) -> list[Array]:
 
 def _climb(evaluate: Callable[[Array], Likelihood], states: Array, max_steps: int) -> Top:
     """Gauss-Newton with the symbols' edges held; steps that lead downhill are halved."""
-    here = evaluate(states)
+    here, before = evaluate(states), np.inf
     for count in range(max_steps):
         step = _scaled_step(here.information, here.score)
         if step is None:
             return Top(states, here, "the samples do not determine the states", count)
-        if count >= _PATIENCE:  # weak echoes: noise bends the likelihood as much as they do
+        length = np.sqrt(np.maximum(step @ here.score, 0.0))  # in standard deviations
+        if count >= _PATIENCE and length > _SLOW * before:  # weak echoes: noise bends as they do
             newton = _scaled_step(_curvature(evaluate, states, here), here.score)
             step = step if newton is None else newton
-        length = np.sqrt(np.maximum(step @ here.score, 0.0))  # in standard deviations
+        before = length
         tolerance = max(_TOLERANCE, _ROUNDING * np.sqrt(here.value))
         if length < tolerance:
             return Top(states, here, "", count)

@@ -110,11 +110,15 @@ def _energy(symbols: ComplexArray, omega: Array) -> Array:
 def _squares(tile: ComplexArray, turns: Array) -> Array:
     """Square modulus of the tiles added up with phases (..., 4) per entry, part by part."""
     result = np.empty(turns.shape[:2])
-    for i in range(0, turns.shape[0], _CHUNK):
-        for j in range(0, turns.shape[1], _CHUNK):
-            part = turns[i : i + _CHUNK, j : j + _CHUNK]
-            summed = _sums(tile, part.reshape(-1, 4))
-            result[i : i + _CHUNK, j : j + _CHUNK] = (np.abs(summed) ** 2).reshape(part.shape[:2])
+    rows, columns = (
+        np.array_split(np.arange(number), max(1, round(number / _CHUNK)))
+        for number in turns.shape[:2]
+    )
+    for i in rows:
+        for j in columns:
+            part = np.ix_(i, j)
+            summed = _sums(tile, turns[part].reshape(-1, 4))
+            result[part] = (np.abs(summed) ** 2).reshape(len(i), len(j))
     return result
 
 
