@@ -118,7 +118,7 @@ def _climb(evaluate: Callable[[Array], Likelihood], states: Array, max_steps: in
         step = _scaled_step(here.information, here.score)
         if step is None:
             return Top(states, here, "the samples do not determine the states", count)
-        length = np.sqrt(np.maximum(step @ here.score, 0.0))  # in standard deviations
+        length = float(np.sqrt(np.maximum(step @ here.score, 0.0)))  # in standard deviations
         if count >= _PATIENCE and length > _SLOW * before:  # weak echoes: noise bends as they do
             newton = _scaled_step(_curvature(evaluate, states, here), here.score)
             step = step if newton is None else newton

@@ -108,7 +108,7 @@ FAN_JOURNAL_FIG4 = Study(
     title="Errors of searches over grids and beyond, against the radar cross section (Fig. 4)",
     trial=figure_4_trial,
     cells=[{"rcs_dbsm": rcs_dbsm} for rcs_dbsm in (-20, -12, 0, 10, 20, 30)],
-    n_trials={"smoke": 2, "book": 8, "paper": 64},
+    n_trials={"smoke": 2, "book": 8, "paper": 24},
     seed=4,
     assumptions={
         "scene": f"{N_FIGURE_4_SCENES} scenes of 150 m x 150 m with 8 access points, 2 of which "
