@@ -132,6 +132,30 @@ def test_lemma_1_paths_of_different_transmitters_forget_each_other_as_frames_gro
         assert error < 0.1 / size
 
 
+def test_remark_1_counts_dimensions():
+    """Two states per target; (20) splits by target, (19) does not, and gains cost no dimension."""
+    scene, sent, gains, rng = drawn(9, 2)
+    samples = heard(scene, sent, gains, rng)
+    found = position_ml.likelihood(
+        signals.path_signatures(scene, sent), samples, scene.noise_variance
+    )
+    parameters, _ = _scene.parameters(scene)
+    assert found.score.size == 4
+    assert parameters.size == 4 * len(scene.transmitters) * len(scene.receivers) * 2
+
+    def both(kind, first, second):
+        places = scene.targets + np.array([[first, 0.0], [second, 0.0]])
+        return float(position_ml.log_likelihood(scene, sent, samples, places, kind))
+
+    def mixed(kind):  # zero if the value is a sum over the targets
+        pieces = [both(kind, a, b) * sign for a, b, sign in
+                  ((0.4, 0.4, 1), (0.4, 0.0, -1), (0.0, 0.4, -1), (0.0, 0.0, 1))]  # fmt: skip
+        return abs(sum(pieces)) / both(kind, 0.0, 0.0)
+
+    assert mixed("simplified") < 1e-12
+    assert mixed("full") > 1e-6
+
+
 @pytest.mark.parametrize("objective", ["full", "simplified"])
 @pytest.mark.parametrize("unknown_velocity", [False, True])
 def test_score_is_the_slope_of_the_value(objective, unknown_velocity):
