@@ -26,28 +26,30 @@ def fast_map(
     """``sum |g^H y|^2 / ||g||^2`` over all paths, (n_y, n_x), for points of that shape."""
     total = np.zeros(points.shape[:2])
     speed = scene.velocities[target]
-    n_points = _parameters(scene, points, speed)
-    middle = _parameters(scene, centre, speed)
     late = delays(scene, np.broadcast_to(centre, scene.targets.shape))[:, :, 0]
     steps = _tile_steps(scene, tiles)
     for p, symbols in enumerate(sent):
-        energy = _energy(symbols, n_points[..., p, 0, 1])
+        energy = None
         for r, seen in enumerate(samples):
-            tile = _tiles(scene, symbols, seen, middle[p, r], late[p, r], tiles)
-            away = n_points[..., p, r, :] - middle[p, r] * np.array([0, 0, 1, 1])
-            total += _squares(tile, away * steps) / energy
+            middle = _parameters(scene, p, r, centre, speed)
+            away = _parameters(scene, p, r, points, speed)
+            energy = _energy(symbols, away[..., 1]) if energy is None else energy
+            away[..., 2:] -= middle[2:]
+            away *= steps
+            tile = _tiles(scene, symbols, seen, middle, late[p, r], tiles)
+            total += _squares(tile, away) / energy
     return total
 
 
-def _parameters(scene: MultistaticScene, points: Array, velocity: Array) -> Array:
-    """(omega_r, omega_t, tau, nu) of all paths by way of points (...), (..., P, R, 4)."""
+def _parameters(scene: MultistaticScene, p: int, r: int, points: Array, velocity: Array) -> Array:
+    """(omega_r, omega_t, tau, nu) of one path by way of points (..., 2), (..., 4)."""
     parameters, _ = geometry.bistatic(
-        points[..., None, None, :],
+        points,
         velocity,
-        scene.transmitters[:, None],
-        scene.receivers,
-        scene.transmit_axes[:, None],
-        scene.receive_axes,
+        scene.transmitters[p],
+        scene.receivers[r],
+        scene.transmit_axes[p],
+        scene.receive_axes[r],
         scene.carrier_frequency,
         scene.spacing,
     )
