@@ -29,7 +29,7 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     fade: ``fading``; targets that overlap: ``coupled``.
 ``estimators``
     Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``,
-    ``pilot_data``, ``joint_ml``.
+    ``position_ml``, ``joint_ml``, ``pilot_data``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
     the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``,

@@ -8,7 +8,9 @@ import pytest
 import sympy as sp
 from scipy.constants import speed_of_light
 
-from cfisac import fisher, studies
+from cfisac import fisher, signals, studies
+from cfisac.estimators import position_ml
+from cfisac.estimators._position_likelihood import value_and_score
 from cfisac.limits import _scene, multistatic
 from cfisac.scenarios import equal_power, fan_scene
 from cfisac.studies import fan
@@ -25,7 +27,7 @@ def short():
     scene = replace(fan.draw_scene(0, 2, "two"), waveform=fan.SHORT)
     rng = np.random.default_rng(7)
     power = equal_power(scene)
-    return scene, power, fan.draw_spectra(rng, scene, power), multistatic.draw_gains(scene, rng)
+    return scene, power, signals.draw_spectra(scene, power, rng), multistatic.draw_gains(scene, rng)
 
 
 # ------------------------------------------------------------------------- the simulator
@@ -53,31 +55,32 @@ def test_signatures_are_those_of_the_exact_operator(short, p, r, t):
     time = np.fft.ifft(spectrum, axis=-1, norm="ortho")
     grid = scene.waveform.apply(np.fft.fft(time, axis=0, norm="ortho"), delay, doppler)
     expected = np.fft.ifft(grid, axis=0, norm="ortho").ravel()
-    paths = fan.signatures(scene, sent, scene.targets)
+    paths = signals.path_signatures(scene, sent)
     turn = np.exp(2j * np.pi * delay * doppler)
-    np.testing.assert_allclose(paths.time[r, 0, t, p], expected * turn, atol=1e-12)
-    np.testing.assert_allclose(paths.array[r, 0, t], np.exp(1j * omega_r * index) / 4, atol=1e-12)
+    np.testing.assert_allclose(paths.samples[r, 0, t, p], expected * turn, atol=1e-12)
+    np.testing.assert_allclose(paths.antenna[r, 0, t], np.exp(1j * omega_r * index) / 4, atol=1e-12)
 
 
 def test_score_and_information_are_those_of_the_profile_likelihood(short):
     """Gradient by differences; at the truth, without noise, so is the curvature."""
     scene, _, sent, gains = short
     noise_variance = 1e-3 * scene.noise_variance
-    mean = fan.received(fan.signatures(scene, sent, scene.targets), gains)
+    mean = signals.received(signals.path_signatures(scene, sent), gains)
 
     def value(shift, samples=mean):
-        paths = fan.signatures(scene, sent, scene.targets + np.reshape(shift, (2, 2)))
-        return fan.profile_likelihood(paths, samples, noise_variance)
+        moved = scene.targets + np.reshape(shift, (2, 2))
+        paths = signals.path_signatures(scene, sent, moved, edges=scene.targets)
+        return position_ml.likelihood(paths, samples, noise_variance)
 
-    _, score, information = value(np.zeros(4))
+    _, score, information, _ = value(np.zeros(4))
     peb = np.sqrt(np.diagonal(np.linalg.inv(information)))
     assert np.max(np.abs(score) * peb) < 1e-6
-    given = fan.profile_likelihood(
-        fan.signatures(scene, sent, scene.targets), mean, noise_variance, gains
+    given = position_ml.likelihood(
+        signals.path_signatures(scene, sent), mean, noise_variance, gains
     )
     np.testing.assert_allclose(given[2], information, rtol=1e-6)
     away = 20 * peb * np.array([1, -1, 1, 1])
-    _, score, _ = value(away)
+    _, score, _, _ = value(away)
     slopes = oracle.derivatives(lambda move: value(move)[0], away, 0.5 * peb, order=2)
     np.testing.assert_allclose(slopes, score, rtol=1e-3, atol=1e-3 * np.abs(score).max())
     curvature = oracle.derivatives(lambda move: value(move)[1], np.zeros(4), 1e-2 * peb, order=2)
@@ -89,13 +92,15 @@ def test_value_and_score_need_no_derivative_of_a_path(short):
     """The adjoint gives what the derivatives of all paths do, anywhere."""
     scene, _, sent, gains = short
     rng = np.random.default_rng(5)
-    mean = fan.received(fan.signatures(scene, sent, scene.targets), gains)
+    mean = signals.received(signals.path_signatures(scene, sent), gains)
     noise = rng.normal(scale=np.sqrt(scene.noise_variance / 2), size=(2, *mean.shape))
     samples = mean + noise[0] + 1j * noise[1]
     for positions in scene.targets + rng.normal(size=(3, 2, 2)):
-        value, score = fan.likelihood(scene, sent, samples, positions)
-        given = fan.profile_likelihood(
-            fan.signatures(scene, sent, positions), samples, scene.noise_variance
+        value, score = value_and_score(scene, sent, samples, positions, scene.delays)
+        given = position_ml.likelihood(
+            signals.path_signatures(scene, sent, positions, edges=scene.targets),
+            samples,
+            scene.noise_variance,
         )
         assert value == pytest.approx(given[0], rel=1e-10)
         np.testing.assert_allclose(score, given[1], atol=1e-9 * np.abs(given[1]).max())
@@ -124,8 +129,8 @@ def test_the_start_decides_nothing_where_the_echoes_are_strong():
     rng = np.random.default_rng(6)
     scene, _ = fan.draw_frame_scene(rng, 2, "two", 10.0)
     gains = multistatic.draw_gains(scene, rng)
-    sent = fan.draw_spectra(rng, scene, equal_power(scene))
-    mean = fan.received(fan.signatures(scene, sent, scene.targets), gains)
+    sent = signals.draw_spectra(scene, equal_power(scene), rng)
+    mean = signals.received(signals.path_signatures(scene, sent), gains)
     noise = rng.normal(scale=np.sqrt(scene.noise_variance / 2), size=(2, *mean.shape))
     samples = mean + noise[0] + 1j * noise[1]
     best = fan.locate(scene, sent, samples, scene.targets)
@@ -137,9 +142,9 @@ def test_the_start_decides_nothing_where_the_echoes_are_strong():
 def test_information_of_a_drawn_frame_is_near_the_bound(short):
     """One frame, all paths coupled, against the sum over paths in the mean over symbols."""
     scene, power, sent, gains = short
-    paths = fan.signatures(scene, sent, scene.targets)
-    mean = fan.received(paths, gains)
-    _, _, information = fan.profile_likelihood(paths, mean, scene.noise_variance, gains)
+    paths = signals.path_signatures(scene, sent)
+    mean = signals.received(paths, gains)
+    _, _, information, _ = position_ml.likelihood(paths, mean, scene.noise_variance, gains)
     efim = multistatic.position_efim(scene, power, gains=gains)
     for t in range(2):
         block = information[2 * t : 2 * t + 2, 2 * t : 2 * t + 2]
@@ -150,19 +155,21 @@ def test_information_of_a_drawn_frame_is_near_the_bound(short):
 def test_located_targets_are_at_the_top_of_the_likelihood(short):
     scene, _, sent, gains = short
     rng = np.random.default_rng(3)
-    mean = fan.received(fan.signatures(scene, sent, scene.targets), gains)
+    mean = signals.received(signals.path_signatures(scene, sent), gains)
     noise = rng.normal(scale=np.sqrt(scene.noise_variance / 200), size=(2, *mean.shape))
     samples = mean + noise[0] + 1j * noise[1]
     start = scene.targets + rng.normal(size=(2, 2))
     found = fan.locate(scene, sent, samples, start)
-    top, score, information = fan.profile_likelihood(
-        fan.signatures(scene, sent, found), samples, scene.noise_variance / 100
+    top, score, information, _ = position_ml.likelihood(
+        signals.path_signatures(scene, sent, found, edges=scene.targets),
+        samples,
+        scene.noise_variance / 100,
     )
     deviation = np.sqrt(np.diagonal(np.linalg.inv(information)))
     assert np.max(np.abs(score) * deviation) < 1e-4
     assert np.max(np.abs(found - scene.targets).ravel() / deviation) < 6
-    truth, _, _ = fan.profile_likelihood(
-        fan.signatures(scene, sent, scene.targets), samples, scene.noise_variance / 100
+    truth, *_ = position_ml.likelihood(
+        signals.path_signatures(scene, sent), samples, scene.noise_variance / 100
     )
     assert top >= truth
 

@@ -5,15 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cfisac.studies import Study
-from cfisac.studies.fan._paths import (
-    Arrivals,
-    Paths,
-    Place,
-    likelihood,
-    profile_likelihood,
-    received,
-    signatures,
-)
+from cfisac.studies.fan._estimator import FAN_JOURNAL_FIG4, figure_4_scene, figure_4_trial
 from cfisac.studies.fan._power import FAN_CONF_FIG3, FAN_CONF_FIG4, FAN_JOURNAL_FIG9
 from cfisac.studies.fan._scenes import (
     N_GAINS,
@@ -37,7 +29,6 @@ from cfisac.studies.fan._simulation import (
     TARGETS_PER_TRIAL,
     coarse_search,
     draw_frame_scene,
-    draw_spectra,
     frame_error,
     locate,
     simulation_trial,
@@ -48,6 +39,7 @@ __all__ = [
     "FAN_CONF_FIG2",
     "FAN_CONF_FIG3",
     "FAN_CONF_FIG4",
+    "FAN_JOURNAL_FIG4",
     "FAN_JOURNAL_FIG5",
     "FAN_JOURNAL_FIG9",
     "FAN_JOURNAL_TABLE_5",
@@ -62,24 +54,18 @@ __all__ = [
     "TABLE_5",
     "TABLE_5_CP_SAMPLES",
     "TARGETS_PER_TRIAL",
-    "Arrivals",
-    "Paths",
-    "Place",
     "angle_error_bound",
     "aoa_known",
     "coarse_search",
     "draw_frame_scene",
     "draw_scene",
-    "draw_spectra",
+    "figure_4_scene",
+    "figure_4_trial",
     "frame_error",
-    "likelihood",
     "locate",
     "median_error",
     "peb_known",
-    "profile_likelihood",
-    "received",
     "scene_bounds",
-    "signatures",
     "simulation_trial",
     "single_target_scenes",
     "table_5_known",
@@ -203,6 +189,7 @@ STUDIES: tuple[Study, ...] = (
     FAN_CONF_FIG2,
     FAN_CONF_FIG3,
     FAN_CONF_FIG4,
+    FAN_JOURNAL_FIG4,
     FAN_JOURNAL_FIG5,
     FAN_JOURNAL_TABLE_5,
     FAN_JOURNAL_FIG9,

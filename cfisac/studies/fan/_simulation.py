@@ -8,21 +8,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cfisac.estimators import position_ml
+from cfisac.estimators._position_climb import matched_energy, uphill
 from cfisac.limits import multistatic
 from cfisac.propagation import from_decibel
 from cfisac.scenarios import ImplausibleWarning, MultistaticScene, equal_power, sensing_beams
-from cfisac.studies.fan._paths import (
-    Array,
-    ComplexArray,
-    arrivals,
-    likelihood,
-    place_at,
-    profile_likelihood,
-    received,
-    signatures,
-)
+from cfisac.signals import draw_spectra, path_signatures, received, with_noise
 from cfisac.studies.fan._scenes import N_SCENES, draw_scene
 from cfisac.waveforms import OTFS
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 
 SHORT = OTFS(128, 8, 500e3)  # frame of the simulation: 8 of the table's 128 symbols
 TARGETS_PER_TRIAL = 8
@@ -95,15 +91,13 @@ def frame_error(
     """
     power = equal_power(scene)
     gains = multistatic.draw_gains(scene, rng)
-    sent = draw_spectra(rng, scene, power)
-    paths = signatures(scene, sent, scene.targets)
-    mean = received(paths, gains)
-    noise = rng.normal(scale=np.sqrt(scene.noise_variance / 2), size=(2, *mean.shape))
-    samples = mean + noise[0] + 1j * noise[1]
+    sent = draw_spectra(scene, power, rng)
+    paths = path_signatures(scene, sent)
+    samples = with_noise(received(paths, gains), scene.noise_variance, rng)
     error = locate(scene, sent, samples, start) - scene.targets
-    _, score, information = profile_likelihood(paths, samples, scene.noise_variance, gains)
-    covariance = np.linalg.inv(information)
-    linear = (covariance @ score).reshape(-1, 2)
+    truth = position_ml.likelihood(paths, samples, scene.noise_variance, gains)
+    covariance = np.linalg.inv(truth.information)
+    linear = (covariance @ truth.score).reshape(-1, 2)
     own = covariance.reshape(len(error), 2, len(error), 2).diagonal(axis1=0, axis2=2)
     own = np.moveaxis(own, -1, 0)  # (T, 2, 2)
     deviations = np.einsum("ti,tij,tj->t", error, np.linalg.inv(own), error)
@@ -119,35 +113,14 @@ def locate(
 ) -> Array:
     """Positions (T, 2) at the top of fan_journal (19), all gains fitted, uphill from ``start``.
 
-    ``start`` is first moved to the best point of a grid around it, target by target.
+    ``start`` is first moved to the best point of a grid around it, target by target. Which symbol
+    a sample belongs to is taken from the scene's own targets: where a delay passes a whole sample
+    one of M samples jumps to the next symbol, and the likelihood has a step that no derivative,
+    and no bound, sees.
     """
     start = coarse_search(scene, sent, samples, start)
-
-    def climb(moves: Array) -> tuple[float, Array]:
-        positions = start + (scale @ moves).reshape(-1, 2)
-        value, slope = likelihood(scene, sent, samples, positions)
-        return -value, -scale.T @ slope
-
-    paths = signatures(scene, sent, start)
-    information = profile_likelihood(paths, samples, scene.noise_variance)[2]
-    # In units of standard deviations, in which the top is about a sphere.
-    scale = np.linalg.inv(np.linalg.cholesky(information)).T
-    from scipy import optimize  # here, or every command would wait for it
-
-    best = optimize.minimize(
-        climb, np.zeros(len(scale)), jac=True, method="BFGS", options={"gtol": 1e-4}
-    )
-    # Near the top the likelihood itself is level to a rounding; its slope still tells the way.
-    curve = np.linalg.inv(np.asarray(best.hess_inv))
-
-    def slope(moves: Array) -> Array:
-        return climb(moves)[1]
-
-    def bend(_: Array) -> Array:
-        return curve
-
-    top = optimize.root(slope, best.x, jac=bend, tol=1e-9)
-    return start + (scale @ top.x).reshape(-1, 2)
+    found, _ = uphill(scene, sent, samples, start, scene.delays)
+    return found
 
 
 def coarse_search(
@@ -155,30 +128,7 @@ def coarse_search(
 ) -> Array:
     """The point of a grid around each start, (T, 2), with the most energy after matched filters."""
     offsets = [np.array([x, y]) for x in GRID for y in GRID]
-    energy = []
-    for offset in offsets:
-        place = place_at(scene, sent, start + offset)
-        total = np.zeros(len(start))
-        for r, seen in enumerate(samples):
-            path = arrivals(scene, place, r).path
-            heard = place.arrive[r].conj() @ seen
-            match = (path.conj() @ heard[..., None])[..., 0]
-            total += np.sum(np.abs(match) ** 2 / np.sum(np.abs(path) ** 2, axis=-1), axis=1)
-        energy.append(total)
+    energy = [
+        matched_energy(scene, sent, samples, start + offset, scene.delays) for offset in offsets
+    ]
     return start + np.array(offsets)[np.argmax(energy, axis=0)]
-
-
-def draw_spectra(rng: np.random.Generator, scene: MultistaticScene, power: Array) -> ComplexArray:
-    """Draw what the antennas of each transmitter send, (P, M_t, N, M), by symbol and subcarrier.
-
-    Gaussian symbols: on the delay-Doppler grid, on the time-frequency grid and in time they are
-    equally white, so no transform is needed.
-    """
-    covariance = np.einsum("pq,pqij->pij", power, scene.beams)
-    values, vectors = np.linalg.eigh(covariance)
-    # The Hermitian root, which is unique; the eigenvectors are not.
-    root = vectors * np.sqrt(np.clip(values, 0, None))[:, None] @ vectors.conj().swapaxes(-1, -2)
-    shape = scene.waveform.n_symbols, scene.waveform.n_subcarriers
-    parts = rng.normal(scale=np.sqrt(0.5), size=(2, *covariance.shape[:2], np.prod(shape)))
-    sent = root.conj() @ (parts[0] + 1j * parts[1])
-    return sent.reshape(*sent.shape[:2], *shape)
