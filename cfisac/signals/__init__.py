@@ -6,6 +6,20 @@ that it does not turn when a delay, an angle or a Doppler shift is a little off.
 """
 
 from cfisac.signals._draws import draw_amplitudes, with_noise
-from cfisac.signals._monostatic import EchoFactors, echo_factors, echo_tensors
+from cfisac.signals._monostatic import (
+    EchoFactors,
+    PhaseSlopes,
+    echo_factors,
+    echo_tensors,
+    phase_slopes,
+)
 
-__all__ = ["EchoFactors", "draw_amplitudes", "echo_factors", "echo_tensors", "with_noise"]
+__all__ = [
+    "EchoFactors",
+    "PhaseSlopes",
+    "draw_amplitudes",
+    "echo_factors",
+    "echo_tensors",
+    "phase_slopes",
+    "with_noise",
+]

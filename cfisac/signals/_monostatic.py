@@ -31,6 +31,53 @@ class EchoFactors(NamedTuple):
     symbol: ComplexArray
 
 
+class PhaseSlopes(NamedTuple):
+    """By how much the phases of an echo turn with its direction, delay and Doppler shift.
+
+    Attributes
+    ----------
+    antenna : tuple of (N_l, D)
+        For each access point: per unit of the direction from it to the target (rad).
+    subcarrier : (M,)
+        Per second of delay (rad/s).
+    symbol : (N,)
+        Per hertz of Doppler shift (rad/Hz).
+    """
+
+    antenna: tuple[Array, ...]
+    subcarrier: Array
+    symbol: Array
+
+
+def phase_slopes(scene: MonostaticScene) -> PhaseSlopes:
+    """Derivatives of the phases of :func:`echo_factors`, each counted from its middle.
+
+    Parameters
+    ----------
+    scene : MonostaticScene
+        Its arrays and its waveform count, its targets do not.
+
+    Returns
+    -------
+    PhaseSlopes
+        ``2 pi e``, ``-2 pi f`` and ``2 pi t`` of elements, subcarriers and symbols.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import liu_scene
+    >>> slopes = phase_slopes(liu_scene(np.random.default_rng(1)))
+    >>> print((slopes.antenna[0][:, 1] / np.pi).round(2))  # half a wavelength apart, along y
+    [-3.5 -2.5 -1.5 -0.5  0.5  1.5  2.5  3.5]
+    """
+    waveform = scene.waveform
+    frequency = waveform.subcarrier_spacing * _centred(waveform.n_subcarriers)
+    moment = waveform.symbol_period * _centred(waveform.n_symbols)
+    antenna = tuple(
+        2 * np.pi * (elements - elements.mean(axis=0)) for elements in scene.receive_elements
+    )
+    return PhaseSlopes(antenna, -2 * np.pi * frequency, 2 * np.pi * moment)
+
+
 def echo_factors(
     scene: MonostaticScene,
     positions: ArrayLike | None = None,
@@ -76,22 +123,19 @@ def echo_factors(
             f"positions and velocities must have shape (U, {scene.dimension}), "
             f"got {here.shape} and {speed.shape}"
         )
-    waveform = scene.waveform
+    slopes = phase_slopes(scene)
     offset = here - scene.aps[:, None]  # (L, U, D)
     distance = np.linalg.norm(offset, axis=-1)
     unit = offset / distance[..., None]
     delay = 2 * distance / SPEED_OF_LIGHT
     doppler = -2 * scene.carrier_frequency / SPEED_OF_LIGHT * np.sum(unit * speed, axis=-1)
-    frequency = waveform.subcarrier_spacing * _centred(waveform.n_subcarriers)
-    moment = waveform.symbol_period * _centred(waveform.n_symbols)
     antenna = tuple(
-        np.exp(2j * np.pi * rho @ (elements - elements.mean(axis=0)).T)
-        for rho, elements in zip(unit, scene.receive_elements, strict=True)
+        np.exp(1j * rho @ slope.T) for rho, slope in zip(unit, slopes.antenna, strict=True)
     )
     return EchoFactors(
         antenna,
-        np.exp(-2j * np.pi * delay[..., None] * frequency),
-        np.exp(2j * np.pi * doppler[..., None] * moment),
+        np.exp(1j * delay[..., None] * slopes.subcarrier),
+        np.exp(1j * doppler[..., None] * slopes.symbol),
     )
 
 

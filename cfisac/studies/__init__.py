@@ -60,6 +60,7 @@ def all_studies() -> dict[str, Study]:
     from cfisac.studies import (
         commit,
         fan,
+        joint,
         liu,
         maps,
         modes,
@@ -70,7 +71,19 @@ def all_studies() -> dict[str, Study]:
         zhang,
     )
 
-    modules = (zhang, fan, liu, commit, maps, synchronisation, pilots, modes, placement, tradeoff)
+    modules = (
+        zhang,
+        fan,
+        liu,
+        commit,
+        maps,
+        synchronisation,
+        pilots,
+        modes,
+        placement,
+        tradeoff,
+        joint,
+    )
     return {study.id: study for module in modules for study in module.STUDIES}
 
 

@@ -1,0 +1,258 @@
+"""Fisher scoring of the states of all targets at once, and what may be wrong with the result."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfisac import fisher, geometry
+from cfisac.estimators import _joint_local
+from cfisac.estimators._joint_data import (
+    Heard,
+    axes_of,
+    checked_frame,
+    grid_of,
+    matched_filter,
+    power,
+    products,
+    residual,
+)
+from cfisac.limits import cooperative, coupled
+from cfisac.scenarios import MonostaticScene
+
+Array = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+_STEPS = 40
+_STILL = 1e-16  # nats that a step may still promise
+_ROUNDING = 1e-13  # of the energy of the data
+_FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
+_TOLD_APART = 7.0  # standard deviations from one target to another in the same cell
+_CELLS = 1e8  # states that noise alone could look like, generously
+
+
+class Fit(NamedTuple):
+    """States of U targets, their likelihood, and which way is up.
+
+    Attributes
+    ----------
+    positions, velocities : (U, 2)
+    sights : (L, U, 3)
+        In cells.
+    gains : (L, U) complex
+        Over the root of the noise variance.
+    value : float
+        Energy of the data that the echoes explain, over the noise variance.
+    slope : (4 U,)
+        Of the log likelihood.
+    efim : (4 U, 4 U)
+        At these states and gains.
+    promised : float
+        By how much the next step would raise the log likelihood (nats), twice.
+    """
+
+    positions: Array
+    velocities: Array
+    sights: Array
+    gains: ComplexArray
+    value: float
+    slope: Array
+    efim: Array
+    promised: float = np.inf
+
+
+def fit_at(
+    scene: MonostaticScene, heard: Sequence[Heard], positions: Array, velocities: Array
+) -> Fit:
+    """The likelihood at some states, its gradient and its information."""
+    sights, jacobian = geometry.monostatic(
+        positions, velocities, scene.aps[:, None], scene.carrier_frequency, axes_of(scene)[:, None]
+    )
+    cells = np.array([each.cells for each in heard])[:, None]
+    here = _joint_local.climb(heard, sights / cells)
+    efim = coupled.echoes(
+        sights,
+        jacobian,
+        _joint_local.root_samples(heard)[:, None] * here.gains,
+        np.asarray(scene.n_antennas),
+        scene.spacing,
+        checked_frame(scene),
+    )
+    slope = np.einsum("lukn,luk->un", jacobian, here.slope / cells).ravel()
+    value = float(here.value.sum())
+    return Fit(positions, velocities, sights / cells, here.gains, value, slope, efim)
+
+
+def climb(
+    scene: MonostaticScene, heard: Sequence[Heard], start: Fit, max_steps: int = _STEPS
+) -> Fit:
+    """Fisher scoring until a step promises nothing more; a step that goes down is damped."""
+    here, damping = start, 0.0
+    rounding = _ROUNDING * sum(each.energy for each in heard)
+    for _ in range(max_steps):
+        step = _joint_local.solve_damped(here.efim, here.slope, damping)
+        here = here._replace(promised=float(here.slope @ step) if damping == 0 else np.inf)
+        if here.promised <= _STILL or damping > 1e6:
+            break
+        each = step.reshape(-1, 4)
+        there = fit_at(scene, heard, here.positions + each[:, :2], here.velocities + each[:, 2:])
+        if there.value >= here.value - rounding:
+            here, damping = there, damping / 4 if damping > 1e-3 else 0.0
+        else:
+            damping = max(8 * damping, 0.1)
+    return here
+
+
+def overlaps(sights: Array) -> list[tuple[int, int, int]]:
+    """Access points at which two targets share a resolution cell, and these two."""
+    apart = np.abs(sights[:, :, None] - sights[:, None]).max(axis=-1)  # (L, U, U)
+    found = np.argwhere((apart < 1) & np.triu(np.ones(apart.shape[1:], bool), 1))
+    return [(int(ap), int(first), int(second)) for ap, first, second in found]
+
+
+def complaint(
+    scene: MonostaticScene,
+    heard: Sequence[Heard],
+    fit: Fit,
+    corners: Array | None,
+    rare: float = _FALSE_ALARM / _CELLS,
+) -> str:
+    """What is wrong with a fit, or nothing.
+
+    ``rare`` is the chance, at one state, that noise alone is as loud as the least target.
+    """
+    energy = sum(each.energy for each in heard)
+    if not fit.promised <= 1e-6 + _ROUNDING * energy:
+        return "the likelihood still rises after the last step"
+    for first, second in _one_cell(fit.sights):
+        if _apart(fit.efim, fit.positions, fit.velocities, first, second) < _TOLD_APART**2:
+            return (
+                f"targets {first} and {second} lie in one resolution cell of every access point, "
+                "and the samples do not tell them apart"
+            )
+    strength = _strengths(heard, fit)
+    unheard = np.flatnonzero(strength.sum(axis=0) < least_strength(len(heard), rare))
+    if len(unheard):
+        return f"target {_listed(unheard)} is not heard above the noise"
+    hidden = np.flatnonzero(_only_beside_others(fit.sights, strength, rare))
+    if len(hidden):
+        return (
+            f"target {_listed(hidden)} is only heard where it shares a resolution cell with "
+            "another: they may be one"
+        )
+    outside = np.flatnonzero(~_inside(heard, fit, corners))
+    if len(outside):
+        return f"target {_listed(outside)} was found outside of where targets can be"
+    lost = np.flatnonzero(~np.isfinite(np.atleast_1d(cooperative.position_error_bound(fit.efim))))
+    if len(lost):
+        return f"target {_listed(lost)} cannot be identified by these access points"
+    twins = _mirrored(scene, fit, corners)
+    if len(twins):
+        return f"target {_listed(twins)} may as well be on the other side of the access points"
+    loud = np.flatnonzero(left_over(heard, fit) > _least_left(heard))
+    if len(loud):
+        return (
+            f"access point {_listed(loud)} hears more than the targets found: there are more of "
+            "them, or one is somewhere else"
+        )
+    return ""
+
+
+def _one_cell(sights: Array) -> list[tuple[int, int]]:
+    """Pairs of targets that share a resolution cell at every access point."""
+    pairs = [pair for _, *pair in overlaps(sights)]
+    return [
+        (first, second)
+        for first, second in sorted({(first, second) for first, second in pairs})
+        if pairs.count([first, second]) == len(sights)
+    ]
+
+
+def _apart(efim: Array, positions: Array, velocities: Array, first: int, second: int) -> float:
+    """Squared distance of two states by the information about their difference."""
+    states = np.concatenate([positions, velocities], axis=1)
+    difference = np.zeros((4, efim.shape[0]))
+    difference[:, 4 * first : 4 * first + 4] = np.eye(4)
+    difference[:, 4 * second : 4 * second + 4] = -np.eye(4)
+    covariance = fisher.crlb(efim)
+    if not np.isfinite(covariance).all():
+        return 0.0
+    off = states[first] - states[second]
+    spread = difference @ covariance @ difference.T
+    scale = np.sqrt(np.diag(spread))
+    return float(off / scale @ np.linalg.solve(spread / np.outer(scale, scale), off / scale))
+
+
+def left_over(heard: Sequence[Heard], fit: Fit) -> Array:
+    """Highest peak of the matched filter in what the echoes leave, (L,), noise having mean 1."""
+    peaks = []
+    for each, sights, gains in zip(heard, fit.sights, fit.gains, strict=True):
+        left = residual(each, sights, gains)
+        peaks.append(float(power(matched_filter(left, grid_of(each))).max()))
+    return np.array(peaks)
+
+
+def _least_left(heard: Sequence[Heard]) -> Array:
+    cells = np.array([np.prod([len(axis) for axis in grid_of(each)]) for each in heard])
+    rounding = np.array([1e-20 * each.energy for each in heard])
+    found: Array = np.log(len(heard) * cells / _FALSE_ALARM) + rounding
+    return found
+
+
+def _strengths(heard: Sequence[Heard], fit: Fit) -> Array:
+    """Energy over noise that would be lost without each target, (L, U)."""
+    lost = []
+    for each, sights, gains in zip(heard, fit.sights, fit.gains, strict=True):
+        gram = products(each, sights).gram
+        size = float(np.mean(np.diag(gram).real))
+        inverse = np.linalg.inv(gram / size + 1e-13 * np.eye(len(gram)))
+        lost.append(size * np.abs(gains) ** 2 / np.diag(inverse).real)
+    return np.array(lost)
+
+
+def least_strength(n_aps: int, rare: float) -> float:
+    """What a sum of n_aps exponentials of mean one exceeds with the chance ``rare``."""
+    from scipy.special import gammainccinv  # imported late: it takes as long as all the rest
+
+    return float(gammainccinv(n_aps, rare))
+
+
+def _only_beside_others(sights: Array, strength: Array, rare: float) -> NDArray[np.bool_]:
+    """Which targets access points hear only where these share a cell with another, (U,)."""
+    alone = np.ones(strength.shape, dtype=bool)
+    for ap, *pair in overlaps(sights):
+        alone[ap, pair] = False
+    number = alone.sum(axis=0)
+    least = np.array([least_strength(max(1, n), rare) for n in number])
+    free = np.sum(strength * alone, axis=0)
+    return (number > 0) & (number < len(sights)) & (free < least)
+
+
+def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[np.bool_]:
+    span = np.array([each.span for each in heard])[:, None]
+    near = (fit.sights >= span[..., 0] - 0.5) & (fit.sights <= span[..., 1] + 0.5)
+    found = near.all(axis=(0, 2))
+    if corners is not None:
+        found &= ((fit.positions >= corners[0]) & (fit.positions <= corners[1])).all(axis=1)
+    return np.asarray(found)
+
+
+def _mirrored(scene: MonostaticScene, fit: Fit, corners: Array | None) -> NDArray[np.int64]:
+    """Targets whose mirror image would give the same samples, and may be there as well."""
+    axes, centre = axes_of(scene), scene.aps[0]
+    along = axes[0]
+    normal = np.array([along[1], -along[0]])
+    scale = np.abs(scene.aps - centre).max()
+    if np.any(np.abs(axes @ normal) > 1e-9) or np.any(
+        np.abs((scene.aps - centre) @ normal) > 1e-9 * scale
+    ):
+        return np.array([], dtype=np.int64)
+    image = fit.positions - 2 * ((fit.positions - centre) @ normal)[:, None] * normal
+    if corners is None:
+        return np.arange(len(image))
+    return np.flatnonzero(((image >= corners[0]) & (image <= corners[1])).all(axis=1))
+
+
+def _listed(numbers: NDArray[np.int64]) -> str:
+    return ", ".join(map(str, numbers))
