@@ -79,13 +79,13 @@ def separate(
     (True, (4, 3))
     """
     axes_of(scene)
-    frame = scene.waveform
+    frame, antennas = scene.waveform, np.asarray(scene.n_antennas)
     if len(samples) != len(scene.aps):
         raise ValueError(
             f"samples must be of {len(scene.aps)} access points, got those of {len(samples)}"
         )
     for number, each in enumerate(samples):
-        wanted = (int(scene.n_antennas[number]), frame.n_subcarriers, frame.n_symbols)
+        wanted = (int(antennas[number]), frame.n_subcarriers, frame.n_symbols)
         if np.shape(each) != wanted:
             raise ValueError(
                 f"samples of access point {number} must have shape {wanted}, got {np.shape(each)}"

@@ -265,8 +265,8 @@ def _als(
 
 def _compressed(tensor: ComplexArray, rank: int) -> tuple[list[ComplexArray], ComplexArray]:
     """Orthonormal directions (N_k, R) that hold most of the energy, and the tensor in them."""
-    bases: list[ComplexArray] = [np.empty(0)] * 3
-    small = tensor
+    bases = [np.empty((0, 0), dtype=complex)] * 3
+    small: Any = tensor
     for mode in np.argsort(tensor.shape, kind="stable")[::-1].tolist():
         unfolded = np.moveaxis(small, mode, 0).reshape(small.shape[mode], -1)
         _, vectors = np.linalg.eigh(unfolded @ unfolded.conj().T)

@@ -22,14 +22,14 @@ class Tones(NamedTuple):
     ----------
     factors : (K, N) complex
         One tone in each row, padded with zeros; counted from the middle.
-    index : (K, N) float
+    counts : (K, N) float
         Counted from the middle of what is not padded.
     weights : (K,) float
         Of each row's matched filter.
     """
 
     factors: ComplexArray
-    index: Array
+    counts: Array
     weights: Array
 
 
@@ -69,9 +69,9 @@ class Objective(NamedTuple):
         return np.asarray(found.reshape(here.shape[:-1]))
 
     def _value(self, flat: Array) -> Array:
-        turns, _, _ = self._turns(flat, slopes=False)
+        turns = self.turns(flat)
         total = np.zeros(len(flat))
-        for k, (row, index) in enumerate(zip(self.tones.factors, self.tones.index, strict=True)):
+        for k, (row, index) in enumerate(zip(self.tones.factors, self.tones.counts, strict=True)):
             beams = np.exp(-1j * turns[:, k, None] * index) @ row
             total += self.tones.weights[k] * np.abs(beams)
         return total
@@ -80,7 +80,7 @@ class Objective(NamedTuple):
         """The same at points (G, 2), each filter read from the nearest bin of an FFT."""
         size = _FINER * self.tones.factors.shape[1]
         spectrum = np.abs(np.fft.fft(self.tones.factors, size, axis=1))
-        turns, _, _ = self._turns(points, slopes=False)
+        turns = self.turns(points)
         bins = np.rint(turns / (2 * np.pi) * size).astype(int) % size
         return np.asarray(
             sum(w * spectrum[k, bins[:, k]] for k, w in enumerate(self.tones.weights))
@@ -89,7 +89,7 @@ class Objective(NamedTuple):
     def slopes(self, point: Array) -> tuple[float, Array, Array]:
         """Value, gradient (2,) and Hessian (2, 2) at one point."""
         turns, gradient, hessian = self._turns(point[None])
-        index = self.tones.index
+        index = self.tones.counts
         moved = self.tones.factors * np.exp(-1j * turns[0][:, None] * index)
         beam, first, second = (np.sum((-1j * index) ** n * moved, axis=1) for n in range(3))
         size = np.maximum(np.abs(beam), 1e-300)
@@ -100,6 +100,10 @@ class Objective(NamedTuple):
         curve = np.einsum("k,ki,kj->ij", w * bend, gradient[0], gradient[0])
         curve = curve + np.einsum("k,kij->ij", w * rise, hessian[0])
         return float(w @ size), slope, curve
+
+    def turns(self, points: Array) -> Array:
+        """Phase from sample to sample of every tone at points (G, 2), (G, K)."""
+        return self._turns(points, slopes=False)[0]
 
     def _turns(self, points: Array, slopes: bool = True) -> tuple[Array, Array, Array]:
         """Phase from sample to sample (G, K), with its gradients and Hessians."""

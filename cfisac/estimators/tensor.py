@@ -144,7 +144,7 @@ def fuse(
     """
     region = _corners(scene, corners)
     fastest = _checks.one("max_speed", max_speed, _checks.positive)
-    places = _grid(*region, _PLACE)
+    places = _grid(region[0], region[1], _PLACE)
     speeds = _grid(np.full(2, -fastest), np.full(2, fastest), _SPEED)
     speeds = speeds[np.hypot(*speeds.T) <= fastest + _SPEED]
     reasons = [separated.reason] if separated.reason else []
@@ -249,10 +249,16 @@ def _least_squares(
         )
         return np.asarray(sights), np.asarray(jacobian)[..., :free]
 
+    def residual(part: Array) -> Array:  # real numbers, of order one
+        return np.asarray(root * (model(part)[0] - seen) / scale).ravel()
+
+    def slope(part: Array) -> Array:
+        return np.asarray(root[..., None] * model(part)[1] / scale).reshape(-1, free)
+
     found = least_squares(
-        lambda part: (root * (model(part)[0] - seen) / scale).ravel(),
+        residual,
         start[:free],
-        jac=lambda part: (root[..., None] * model(part)[1] / scale).reshape(-1, free),
+        jac=slope,
         x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14,
     )  # fmt: skip
     return np.concatenate([found.x, start[free:]]), bool(found.success)

@@ -67,6 +67,7 @@ def all_studies() -> dict[str, Study]:
         pilots,
         placement,
         synchronisation,
+        tensor,
         tradeoff,
         zhang,
     )
@@ -83,6 +84,7 @@ def all_studies() -> dict[str, Study]:
         placement,
         tradeoff,
         joint,
+        tensor,
     )
     return {study.id: study for module in modules for study in module.STUDIES}
 
