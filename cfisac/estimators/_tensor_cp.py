@@ -12,9 +12,8 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _MODES = ("antenna", "subcarrier", "symbol")
-_BLOCK = 10  # iterations between two looks at whether the factors still move
-_LAST = 5  # iterations on the whole tensor
-_STILL = 1e-5  # movement of any entry of the factors in a block
+_FIRST, _NEXT, _LAST = 10, 20, 5  # sweeps from each start, from the best, and over all samples
+_STILL = 1e-7  # movement of any entry of the factors in a Gauss-Newton step
 _ROOM = 3  # directions of each mode that are kept, for each target
 _CELLS = 0.5  # resolution cells by which two targets must differ in one mode at least
 _PLANE = 0.5  # share of a factor that the best tone must explain, or it is none
@@ -58,7 +57,7 @@ def decompose(
     samples: ArrayLike,
     n_targets: int,
     regularisation: float = 1e-12,
-    max_steps: int = 1000,
+    max_steps: int = 200,
 ) -> Components:
     """Decompose an echo tensor by alternating least squares from an ESPRIT start (liu (35)).
 
@@ -76,7 +75,7 @@ def decompose(
         Of every least-squares step, as a share of the energy of the two factors that are held:
         >= 0. It keeps a step defined where two targets coincide.
     max_steps : int
-        Iterations, >= 1.
+        Gauss-Newton steps, >= 1.
 
     Returns
     -------
@@ -92,9 +91,10 @@ def decompose(
 
     Notes
     -----
-    The iteration ends when no factor moves any more; a sum of squares that no longer falls would
-    be blind to a slow one. Where targets are close it would be slow, and goes farther in the
-    direction of the last steps as long as that helps.
+    Where targets are close in two modes, alternating least squares crawl along a valley for
+    thousands of sweeps. Here they only lead the way, seen through the strongest directions of each
+    mode; damped Gauss-Newton steps for all factors at once go to its end, and a few sweeps over
+    all samples come last.
 
     Examples
     --------
@@ -227,23 +227,56 @@ def _iterate(
     starts = [
         _start(small, bases, mode, rank) for mode in range(3) if tensor.shape[mode] > max(rank, 1)
     ]
-    tried = [_als(small, each, share, _BLOCK) for each in starts]
+    tried = [_als(small, each, share, _FIRST) for each in starts]
     factors = min(tried, key=lambda each: _left(small, each))
-    left, length, still = _left(small, factors), 1.0, False
-    for _ in range(max(limit // _BLOCK, 1)):
-        before, factors = factors, _als(small, factors, share, _BLOCK)
-        steps = [new - old for new, old in zip(factors, before, strict=True)]
-        still = max(np.abs(each).max() for each in steps) < _STILL
-        if still:
-            break
-        farther = [new + length * step for new, step in zip(factors, steps, strict=True)]
-        left, tried_left = _left(small, factors), _left(small, farther)
-        if tried_left < left:
-            factors, length = _balanced(farther), 2 * length
-        else:
-            length = max(length / 4, 1.0)
+    factors = _als(small, factors, share, _NEXT)
+    factors, still = _gauss_newton(small, factors, limit)
     whole = [basis @ each for basis, each in zip(bases, factors, strict=True)]
     return _als(tensor, whole, share, _LAST), still
+
+
+def _gauss_newton(
+    small: ComplexArray, factors: list[ComplexArray], limit: int
+) -> tuple[list[ComplexArray], bool]:
+    """Damped Gauss-Newton steps for all factors at once, which no valley slows down.
+
+    The model is analytic in the factors, so that complex least squares are the real ones. The
+    damping also holds the scales that the factors of an echo share.
+    """
+    sizes = [each.size for each in factors]
+    rank, damping, left = factors[0].shape[1], 1e-3, _left(small, factors)
+    for _ in range(limit):
+        jacobian = np.concatenate(_slopes(factors), axis=1)
+        normal = jacobian.conj().T @ jacobian
+        pull = jacobian.conj().T @ (small - _whole(factors)).ravel()
+        held = damping * np.trace(normal).real / len(normal)
+        step = np.linalg.solve(normal + held * np.eye(len(normal)), pull)
+        moved = [
+            each + part.reshape(-1, rank)
+            for each, part in zip(factors, np.split(step, np.cumsum(sizes)[:-1]), strict=True)
+        ]
+        now = _left(small, moved)
+        still = bool(np.abs(step).max() < _STILL)
+        if now <= left:
+            factors, left, damping = moved, now, max(damping / 10, 1e-12)
+        else:
+            damping = min(10 * damping, 1e3)
+        if still:
+            return factors, True
+    return factors, False
+
+
+def _slopes(factors: list[ComplexArray]) -> list[ComplexArray]:
+    """Derivatives of all samples by each factor's entries, (samples, N_k U)."""
+    a, b, c = factors
+    shape = len(a), len(b), len(c)
+    found = []
+    for axis, pair in enumerate(((b, c), (a, c), (a, b))):
+        held = pair[0][:, None, :] * pair[1][None, :, :]
+        eye = np.eye(shape[axis])
+        block = eye[:, None, None, :, None] * held[None, :, :, None, :]
+        found.append(np.moveaxis(block, 0, axis).reshape(np.prod(shape), -1))
+    return found
 
 
 def _als(
@@ -259,13 +292,14 @@ def _als(
             gram = (one.T @ one.conj()) * (two.T @ two.conj())
             held = share * np.trace(gram).real / len(eye)
             both = (one[:, None, :] * two[None, :, :]).reshape(-1, len(eye))
-            factors[k] = np.linalg.solve(gram + held * eye, (unfolded[k] @ both).T).T
+            solved: Any = np.linalg.solve(gram + held * eye, (unfolded[k] @ both).T)
+            factors[k] = solved.T
     return _balanced(factors)
 
 
 def _compressed(tensor: ComplexArray, rank: int) -> tuple[list[ComplexArray], ComplexArray]:
     """Orthonormal directions (N_k, R) that hold most of the energy, and the tensor in them."""
-    bases = [np.empty((0, 0), dtype=complex)] * 3
+    bases: list[Any] = [None] * 3
     small: Any = tensor
     for mode in np.argsort(tensor.shape, kind="stable")[::-1].tolist():
         unfolded = np.moveaxis(small, mode, 0).reshape(small.shape[mode], -1)
@@ -307,12 +341,16 @@ def _unit(factor: ComplexArray) -> ComplexArray:
     return factor / np.maximum(size, np.finfo(float).tiny)
 
 
-def _left(tensor: ComplexArray, factors: list[ComplexArray]) -> float:
-    """Squared norm of what the factors leave."""
+def _whole(factors: list[ComplexArray]) -> ComplexArray:
+    """The sum of the outer products."""
     a, b, c = factors
     plane = (a[:, None, :] * b[None, :, :]).reshape(-1, a.shape[1])
-    whole = (plane @ c.T).reshape(tensor.shape)
-    return float(np.sum(np.abs(tensor - whole) ** 2))
+    return (plane @ c.T).reshape(len(a), len(b), len(c))
+
+
+def _left(tensor: ComplexArray, factors: list[ComplexArray]) -> float:
+    """Squared norm of what the factors leave."""
+    return float(np.sum(np.abs(tensor - _whole(factors)) ** 2))
 
 
 def _components(

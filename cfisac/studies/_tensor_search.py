@@ -1,6 +1,7 @@
 """Five global optimisers of liu, Section V B, with a count of what they ask."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,23 +131,47 @@ def swarm(quick: Quick, box: Array, asked: int, rng: np.random.Generator) -> Arr
 
 def evolution(quick: Quick, box: Array, asked: int, rng: np.random.Generator) -> Array:
     """Differential evolution of 50: scale 0.8, crossover 0.5 (scipy, not polished)."""
-    from scipy.optimize import differential_evolution
+    from scipy.optimize import Bounds, differential_evolution
 
-    return np.asarray(differential_evolution(
-        lambda x: -quick(x.T), box.T, init=_uniform(rng, box, 50), mutation=0.8, recombination=0.5,
-        maxiter=max(asked // 50 - 1, 0), tol=0, polish=False, rng=rng, vectorized=True,
+    def low(points: Array) -> Any:
+        return -quick(points.T)
+
+    found = differential_evolution(
+        low,
+        Bounds(box[0], box[1]),
+        init=_uniform(rng, box, 50),
+        mutation=0.8,
+        recombination=0.5,
+        maxiter=max(asked // 50 - 1, 0),
+        tol=0,
+        polish=False,
+        rng=rng,
+        vectorized=True,
         updating="deferred",
-    ).x)  # fmt: skip
+    )
+    return np.asarray(found.x)
 
 
 def annealing(quick: Quick, box: Array, asked: int, rng: np.random.Generator) -> Array:
     """Generalised annealing: temperature 5230, visit 2.62, accept -5 (scipy, no local search)."""
-    from scipy.optimize import dual_annealing
+    from scipy.optimize import Bounds, dual_annealing
 
-    return np.asarray(dual_annealing(
-        lambda x: -float(quick(x[None])[0]), box.T, initial_temp=5230, visit=2.62, accept=-5.0,
-        maxiter=100_000, maxfun=asked, no_local_search=True, rng=rng, x0=_uniform(rng, box, 1)[0],
-    ).x)  # fmt: skip
+    def low(point: Array) -> float:
+        return -float(quick(point[None])[0])
+
+    found = dual_annealing(
+        low,
+        Bounds(box[0], box[1]),
+        initial_temp=5230,
+        visit=2.62,
+        accept=-5.0,
+        maxiter=100_000,
+        maxfun=asked,
+        no_local_search=True,
+        rng=rng,
+        x0=_uniform(rng, box, 1)[0],
+    )
+    return np.asarray(found.x)
 
 
 SEARCHES: Mapping[str, Search] = {

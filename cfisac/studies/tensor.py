@@ -298,7 +298,7 @@ STUDIES = (
         cells=[{"evaluations": each} for each in ("printed", "200", "1000", "4000")],
         n_trials={"smoke": 2, "book": 16, "paper": 104}, seed=61,
         assumptions=ONE | {
-            "snr": "10 dB", "objective": "the right weights; (P4) over speed and heading, as printed",
+            "snr": "10 dB", "objective": "the right weights; (P4) over speed and heading",
             "digits": "what a search finds is rounded to 1 mm, 1 mm/s",
             "printed": ", ".join(f"{k} {v} evaluations" for k, v in PRINTED.items()),
             "abc": "20 bees, a source is left after 50 failures", "ga": "tournaments of two, "
