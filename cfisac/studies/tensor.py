@@ -5,6 +5,7 @@ moved into the square between the access points, and below 150 m/s, if they lie 
 """
 
 import functools
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from cfisac.estimators import _tensor_fusion, joint_ml, tensor
 from cfisac.estimators.tensor import Objective, Separated
 from cfisac.limits import cooperative
 from cfisac.scenarios import LIU_TABLE, MonostaticScene
-from cfisac.studies import Study, placement
+from cfisac.studies import Study, get, placement, table_path
 from cfisac.studies._tensor_search import PRINTED, SEARCHES, Quick, bees, cartesian
 from cfisac.studies.joint import bound_of, received, scene_at
 
@@ -258,6 +259,38 @@ def figure_4(speed_m_per_s: float, heading_deg: float) -> Mapping[str, float]:
     return {"objective": _inverse(surfaces()[2], velocity)}
 
 
+def batch_means(study_id: str) -> "tuple[list[str], Array]":
+    """Columns of a stored table that were simulated, and their means (rows, batches, columns)."""
+    provenance = json.loads(table_path(get(study_id), "paper").with_suffix(".json").read_text())
+    names = list(provenance["simulated"])
+    return names, np.array(provenance["batches"])[..., ::2]
+
+
+def gain(study_id: str, method: str, benchmark: str) -> tuple[Array, Array]:
+    """By which share a root mean square is below another, row by row, with its standard error.
+
+    Parameters
+    ----------
+    study_id : str
+        A stored study whose batches are equally large.
+    method, benchmark : str
+        Columns of mean squares.
+
+    Returns
+    -------
+    gain, standard_error : (rows,)
+        ``1 - sqrt(method / benchmark)``; the error by the jackknife over batches, which are
+        common to both.
+    """
+    names, means = batch_means(study_id)
+    one, two = (means[..., names.index(each)] for each in (method, benchmark))
+    n = one.shape[1]
+    whole = 1 - np.sqrt(one.mean(axis=1) / two.mean(axis=1))
+    left_out = 1 - np.sqrt((one.sum(axis=1)[:, None] - one) / (two.sum(axis=1)[:, None] - two))
+    spread = np.sum((left_out - left_out.mean(axis=1)[:, None]) ** 2, axis=1)
+    return whole, np.sqrt((n - 1) / n * spread)
+
+
 def plot_figure_9(study: Study, table: "pd.DataFrame", figure: "Figure") -> None:
     """Draw the RMSE of the position against the SNR."""
     axes = figure.subplots()
@@ -330,7 +363,8 @@ STUDIES = (
     ),
     Study(
         id="liu-fig9", source="liu", title="Errors against SNR, with benchmarks and bound (Fig. 9)",
-        trial=figure_9_trial, cells=[{"snr_db": float(x)} for x in range(-20, 21, 5)],
+        trial=figure_9_trial,
+        cells=[{"snr_db": x} for x in (-20.0, -15.0, -10.0, -5.0, 0.0, 10.0, 20.0)],
         n_trials={"smoke": 1, "book": 2, "paper": 12}, seed=91,
         assumptions=THREE | {"block": f"{SCENES_PER_TRIAL} scenes in a trial; medians over its "
                              "targets, then means over trials",
