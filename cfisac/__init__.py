@@ -27,7 +27,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The published bounds: ``angle_gain``, ``information``, ``toa_aoa``, ``multistatic``,
     ``cooperative``, ``synchronisation``; targets that overlap: ``coupled``.
 ``estimators``
-    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``, ``tensor``.
+    Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``, ``tensor``,
+    ``joint_ml``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
     the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``,
@@ -39,8 +40,7 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
     ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``,
-    ``tensor``; a terminal
-    calls them by ``cfisac list | run | verify``.
+    ``joint``, ``tensor``; a terminal calls them by ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

@@ -119,7 +119,9 @@ def checked_frame(scene: MonostaticScene) -> OFDM:
         raise ValueError("scene must be in the plane, with uniform linear arrays: axes")
     if scene.spacing > 0.5:
         raise ValueError(f"scene must have a spacing <= 0.5, or angles look alike: {scene.spacing}")
-    if len(scene.aps) < 2:
+    if np.any(np.asarray(scene.n_antennas) < 2):
+        raise ValueError("scene must have n_antennas >= 2: one antenna tells no angle")
+    if not np.ptp(scene.aps, axis=0).any():
         raise ValueError("scene must have aps at two places: one sees the radial velocity alone")
     if scene.waveform.n_symbols < 2:
         raise ValueError("scene must have a waveform of n_symbols >= 2: one tells no velocity")

@@ -18,7 +18,7 @@ from cfisac.estimators._joint_data import (
     products,
     residual,
 )
-from cfisac.limits import cooperative, coupled
+from cfisac.limits import coupled
 from cfisac.scenarios import MonostaticScene
 
 Array = NDArray[np.float64]
@@ -122,9 +122,6 @@ def complaint(
 
     ``rare`` is the chance, at one state, that noise alone is as loud as the least target.
     """
-    energy = sum(each.energy for each in heard)
-    if not fit.promised <= 1e-6 + _ROUNDING * energy:
-        return "the likelihood still rises after the last step"
     for first, second in _one_cell(fit.sights):
         if _apart(fit.efim, fit.positions, fit.velocities, first, second) < _TOLD_APART**2:
             return (
@@ -141,10 +138,14 @@ def complaint(
             f"target {_listed(hidden)} is only heard where it shares a resolution cell with "
             "another: they may be one"
         )
+    energy = sum(each.energy for each in heard)
+    if not fit.promised <= 1e-6 + _ROUNDING * energy:
+        return "the likelihood still rises after the last step"
     outside = np.flatnonzero(~_inside(heard, fit, corners))
     if len(outside):
         return f"target {_listed(outside)} was found outside of where targets can be"
-    lost = np.flatnonzero(~np.isfinite(np.atleast_1d(cooperative.position_error_bound(fit.efim))))
+    blind = ~np.isfinite(np.diag(fisher.crlb(fit.efim))).reshape(-1, 4)
+    lost = np.flatnonzero(blind.any(axis=1))
     if len(lost):
         return f"target {_listed(lost)} cannot be identified by these access points"
     twins = _mirrored(scene, fit, corners)
@@ -230,11 +231,15 @@ def _only_beside_others(sights: Array, strength: Array, rare: float) -> NDArray[
 
 
 def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[np.bool_]:
+    """Which targets are where echoes can come from, and in the rectangle to five deviations."""
     span = np.array([each.span for each in heard])[:, None]
     near = (fit.sights >= span[..., 0] - 0.5) & (fit.sights <= span[..., 1] + 0.5)
     found = near.all(axis=(0, 2))
     if corners is not None:
-        found &= ((fit.positions >= corners[0]) & (fit.positions <= corners[1])).all(axis=1)
+        variance = np.diag(fisher.crlb(fit.efim)).reshape(-1, 4)[:, :2]
+        margin = 5 * np.sqrt(np.where(np.isfinite(variance), variance, 0.0))
+        low, high = corners[0] - margin, corners[1] + margin
+        found &= ((fit.positions >= low) & (fit.positions <= high)).all(axis=1)
     return np.asarray(found)
 
 

@@ -211,7 +211,7 @@ def detect(
         fit = _one_more(scene, heard, where, fit)
     assert fit is not None
     rare = chance / (len(where.positions) * len(where.velocities))
-    return _estimate_of(scene, fit, heard, None, rare)
+    return _estimate_of(scene, fit, heard, area, rare)
 
 
 def detect_each(
