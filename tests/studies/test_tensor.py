@@ -102,3 +102,31 @@ def test_surfaces_are_not_convex_and_least_at_the_target():
         if truth is not None:
             best = table.loc[table.objective.idxmin(), list(keys)]
             assert np.abs(best - truth).max() <= 10
+
+
+def test_no_swarm_is_as_sure_as_a_grid():
+    """Headline 4: at equal evaluations bees and genes are not the best, and a grid never fails."""
+    table = studies.stored("liu-fig6")
+    table = table.set_index(table.evaluations.astype(str))
+    for kind in ("position", "velocity"):
+        assert (table[f"grid_bfgs_{kind}_missed_share"] == 0).all()
+    printed = table.loc["printed"]
+    for name in ("abc", "sa"):
+        assert printed[f"{name}_position_missed_share"] > 0.8
+        assert printed.pso_position_missed_share < 0.1
+        assert printed.pso_position_m2 < printed[f"{name}_position_m2"]
+        assert printed.pso_velocity_m_per_s2 < printed[f"{name}_velocity_m_per_s2"]
+    for asked in ("200", "1000", "4000"):
+        row = table.loc[asked]
+        for square in ("position_m2", "velocity_m_per_s2"):
+            others = [row[f"{name}_{square}"] for name in search.SEARCHES if name != "abc"]
+            assert row[f"abc_{square}"] > min(others)
+
+
+def test_bfgs_mends_what_is_in_the_right_basin():
+    """Headline 5."""
+    row = studies.stored("liu-fig6").assign(key=lambda t: t.evaluations.astype(str))
+    row = row.set_index("key").loc["1000"]
+    assert row.abc_bfgs_position_m2 < 0.01 * row.abc_position_m2
+    assert row.abc_bfgs_position_m2 == pytest.approx(row.grid_bfgs_position_m2, rel=1e-6)
+    assert row.abc_bfgs_velocity_missed_share > 4 * row.abc_bfgs_velocity_missed_share_se
