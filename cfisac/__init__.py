@@ -29,7 +29,7 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     fade: ``fading``; targets that overlap: ``coupled``.
 ``estimators``
     Algorithms that meet the bounds, or show where they cannot be met: ``angle_ml``,
-    ``position_ml``, ``joint_ml``, ``pilot_data``.
+    ``position_ml``, ``tensor``, ``joint_ml``, ``pilot_data``.
 ``designs``
     What the bounds are for: pilots and antennas, powers, modes of access points, their places, and
     the tradeoff of rate and position error, each with a certificate: ``pilots``, ``power``,
@@ -41,8 +41,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
     ``maps``, ``synchronisation``, ``threshold``, ``fading``, ``pilots``, ``modes``,
-    ``placement``, ``tradeoff``, ``pilot_data``, ``scaling``; a terminal calls them by
-    ``cfisac list | run | verify``.
+    ``placement``, ``tradeoff``, ``pilot_data``, ``tensor``, ``joint``, ``scaling``; a terminal
+    calls them by ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """

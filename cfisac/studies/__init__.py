@@ -69,6 +69,7 @@ def all_studies() -> dict[str, Study]:
         placement,
         scaling,
         synchronisation,
+        tensor,
         threshold,
         tradeoff,
         zhang,
@@ -76,7 +77,7 @@ def all_studies() -> dict[str, Study]:
 
     modules = (
         zhang, fan, liu, commit, maps, synchronisation, threshold, fading, pilots, modes,
-        placement, tradeoff, pilot_data, joint, scaling,
+        placement, tradeoff, pilot_data, tensor, joint, scaling,
     )  # fmt: skip
     return {study.id: study for module in modules for study in module.STUDIES}
 
