@@ -134,8 +134,9 @@ def ziv_zakai_position(
     -----
     Two places are told apart by ``sum_l |s_l^H y_l|^2``. For gains CN(0, rho) of equal rho no test
     is better. For several access points and known moduli one with ``sum_l ln I_0`` is, by a
-    little, and by as little this may exceed the strict bound. One displacement serves all places of the box. Where
-    the best one turns from place to place, the bound stays below the Cramér-Rao bound at high SNR.
+    little, and by as little this may exceed the strict bound. One displacement serves all places
+    of the box. Where the best one turns from place to place, the bound stays below the Cramér-Rao
+    bound at high SNR.
 
     Examples
     --------
