@@ -78,7 +78,8 @@ def rivals(landscape: Landscape, boost_db: ArrayLike = 0.0) -> Prediction:
     Notes
     -----
     A prediction, no bound. It counts on peaks that are independent of each other; the region has
-    to hold a lobe or more beside the truth's.
+    to hold a lobe or more beside the truth's. Places whose mean ``r_l^2``, weighted by ``rho_l``,
+    exceeds a quarter belong to the truth's own peak and are no rivals.
 
     Examples
     --------

@@ -132,10 +132,11 @@ def ziv_zakai_position(
 
     Notes
     -----
-    For more than one access point it is a bound for whoever decides between two places by
-    ``sum_l |s_l^H y_l|^2``. Of gains CN(0, rho) of equal rho no test is better; with known moduli
-    one with ``sum_l ln I_0`` is, by a little. One displacement serves all places of the box. Where
-    the best one turns from place to place, the bound stays below the Cramér-Rao bound at high SNR.
+    Two places are told apart by ``sum_l |s_l^H y_l|^2``. For gains CN(0, rho) of equal rho no test
+    is better. For several access points and known moduli one with ``sum_l ln I_0`` is, by a
+    little, and by as little this may exceed the strict bound. One displacement serves all places
+    of the box. Where the best one turns from place to place, the bound stays below the Cramér-Rao
+    bound at high SNR.
 
     Examples
     --------
