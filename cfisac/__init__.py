@@ -39,8 +39,8 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-    ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``; a terminal
-    calls them by ``cfisac list | run | verify``.
+    ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``, ``joint``;
+    a terminal calls them by ``cfisac list | run | verify``.
 ``ledger``
     What each source claims, and what became of each claim.
 """
