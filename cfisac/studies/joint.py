@@ -86,15 +86,12 @@ def accuracy_trial(rng: np.random.Generator, snr_db: float) -> Mapping[str, floa
     off = errors(scene, found)
     blocks = covariance.reshape(3, 4, 3, 4)[np.arange(3), :, np.arange(3)]
     lost = bool(np.any(np.einsum("ui,uij,uj->u", off, np.linalg.inv(blocks), off) > LOST))
-    echoes = errors(scene, joint_ml.estimate(scene, samples, 3, fusion="echoes"))
     pairs = [pair[1:] for pair in found.overlaps]
     return {
         "position_crlb_m2": float(position.mean()),
         "velocity_crlb_m2_s2": float(velocity.mean()),
         "position_mse_over_crlb": _capped(off[:, :2], position),
         "velocity_mse_over_crlb": _capped(off[:, 2:], velocity),
-        "echoes_position_mse_over_crlb": _capped(echoes[:, :2], position),
-        "echoes_velocity_mse_over_crlb": _capped(echoes[:, 2:], velocity),
         "lost_share": float(lost),
         "doubted_share": float(not found.converged),
         "lost_undoubted_share": float(lost and found.converged),
@@ -237,7 +234,6 @@ STUDIES = (
             "doubted": "the estimator says converged = False",
             "overlap": "two targets within one resolution cell at an access point; one cell: at "
             "every one. They are counted like all others",
-            "echoes": "weighted least squares on what each access point found by itself",
         },
         shows="position_mse_over_crlb",
     ),
