@@ -358,6 +358,19 @@ def test_fast_map_is_the_plain_one():
         assert np.argmax(found.values) == np.argmax(plain)
 
 
+def test_fast_map_follows_the_doppler_shift_from_point_to_point():
+    """A long frame and a target so fast that the map is as narrow as its Doppler shifts."""
+    scene, sent, gains, _ = drawn(39, frame=OTFS(32, 512, 2e6), n_aps=4)
+    scene = replace(scene, velocities=np.array([[900.0, -600.0]]))
+    samples, centre = heard(scene, sent, gains), scene.targets[0] + [0.5, -0.25]
+    found = position_ml.hotspot_map(scene, sent, samples, centre, 2.0, 0.25, tiles=(32, 8))
+    plain = position_ml.log_likelihood(
+        scene, sent, samples, found.points.reshape(-1, 1, 2), "simplified"
+    ).reshape(found.values.shape)
+    assert np.abs(found.values - plain).max() < 0.1 * plain.max()
+    assert plain[5, 3] < 0.5 * plain[5, 2] == 0.5 * plain.max()
+
+
 def test_a_map_in_parts_is_the_map():
     """Interpolated between nodes, and cut into parts: within a thousandth of the plain sums."""
     scene, sent, gains, _ = drawn(41, frame=OTFS(64, 16, 1e6), n_antennas=16)
