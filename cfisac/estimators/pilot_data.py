@@ -38,6 +38,11 @@ class Found(NamedTuple):
         Whether the channel moved by less than the tolerance in the last step. If not, there were
         too few steps: the values are those of the last one.
     n_iterations : int
+
+    Examples
+    --------
+    >>> Found(np.array(1j), np.array(0.3), True, 12).value.item()
+    0.3
     """
 
     gain: ComplexArray

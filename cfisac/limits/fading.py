@@ -37,6 +37,12 @@ class MeanBound(NamedTuple):
         Of ``mean``; 0 where it is exact.
     size : int
         Number of draws.
+
+    Examples
+    --------
+    >>> found = mean_crlb(np.ones((3, 1, 1)), np.random.default_rng(1))
+    >>> found.mean.round(3), found.size  # 3 / 2 of the bound 1 / 3 at the mean power
+    (array([[0.5]]), 20000)
     """
 
     mean: Array

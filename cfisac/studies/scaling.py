@@ -3,7 +3,6 @@
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from functools import cache, partial
 from typing import Any, cast
 
@@ -83,22 +82,6 @@ def _tensors(n_aps: int, n_listeners: int, n_antennas: int, size: int) -> Job:
     return lambda: signals.echo_tensors(scene, np.ones((4, 3)))
 
 
-def _batches(n_aps: int, n_listeners: int, n_antennas: int, size: int, stack: ExitStack) -> Job:
-    from distributed import LocalCluster
-
-    cluster = stack.enter_context(
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
-    )
-    cells = [{"mean": float(cell)} for cell in range(size // montecarlo.MAX_BATCHES)]
-
-    def job() -> object:
-        address = cluster.scheduler_address
-        return montecarlo.run(nothing_trial, cells, montecarlo.MAX_BATCHES, 1, scheduler=address)
-
-    job()  # the workers import what they need
-    return job
-
-
 def nothing_trial(rng: np.random.Generator, mean: float) -> Mapping[str, float]:
     """A trial that costs nothing: what is left is the way to a worker and back."""
     return {"value": rng.normal(mean)}
@@ -111,7 +94,6 @@ JOBS: Mapping[str, tuple[Callable[..., Job], Callable[[int, int, int, int], int]
     "own echoes": (_echoes, lambda p, _r, _m, q: p * q),
     "overlapping echoes": (_together, lambda p, _r, _m, u: p * u * u),
     "echo tensors": (_tensors, lambda p, _r, m, n: p * m * n * n),
-    "Dask batches": (_batches, lambda _p, _r, _m, n: n),
 }
 
 
@@ -125,28 +107,54 @@ def cost_known(
 def cost_measured(
     job: str, n_aps: int, n_listeners: int, n_antennas: int, size: int
 ) -> Mapping[str, float]:
-    """Seconds of the processor (of the wall clock for Dask) and peak memory of one call.
+    """Seconds of the processor and peak memory of one call.
 
     ``nan`` if the optional package that a job needs is not there.
     """
-    afar, sizes = job == "Dask batches", (n_aps, n_listeners, n_antennas, size)
-    with ExitStack() as stack:
-        try:
-            work = _batches(*sizes, stack) if afar else JOBS[job][0](*sizes)
-            work()
-        except ImportError:
-            return {"seconds": np.nan, "peak_mb": np.nan}
-        clock = time.perf_counter if afar else time.process_time
-        taken: list[float] = []
-        while sum(taken) < _LEAST_SECONDS or (len(taken) < 3 and sum(taken) < _LONG_SECONDS):
-            start = clock()
-            work()
-            taken.append(clock() - start)
-        tracemalloc.start()
+    try:
+        work = JOBS[job][0](n_aps, n_listeners, n_antennas, size)
         work()
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    return {"seconds": min(taken), "peak_mb": peak / 1e6}
+    except ImportError:
+        return {"seconds": np.nan, "peak_mb": np.nan}
+    seconds = _least_seconds(work)
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {"seconds": seconds, "peak_mb": peak / 1e6}
+
+
+def _least_seconds(work: Job) -> float:
+    """Seconds of this process, the best of several calls."""
+    taken: list[float] = []
+    while sum(taken) < _LEAST_SECONDS or (len(taken) < 3 and sum(taken) < _LONG_SECONDS):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def overhead_measured(n_batches: int) -> Mapping[str, float]:
+    """Seconds of the processor that client and scheduler need for trials that cost nothing.
+
+    Two workers on this machine; ``nan`` without the package ``distributed``.
+    """
+    try:
+        from distributed import LocalCluster
+    except ImportError:
+        return {"seconds": np.nan}
+    cells = [{"mean": float(cell)} for cell in range(n_batches // montecarlo.MAX_BATCHES)]
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+
+        def work() -> object:
+            address = cluster.scheduler_address
+            n_trials = montecarlo.MAX_BATCHES
+            return montecarlo.run(nothing_trial, cells, n_trials, 1, scheduler=address)
+
+        work()  # the workers import what they need
+        return {"seconds": _least_seconds(work)}
 
 
 def city_trial(rng: np.random.Generator, n_aps: int) -> Mapping[str, float]:
@@ -184,21 +192,34 @@ STUDIES = (
                 *(("own echoes", p, 1, 8, q) for p in (4, 64) for q in (100, 1000, 10_000)),
                 *(("overlapping echoes", 4, 1, 8, u) for u in (2, 4, 8, 16, 32)),
                 *(("echo tensors", 4, 1, 8, n) for n in (32, 64, 128, 256)),
-                *(("Dask batches", 1, 1, 1, n) for n in (32, 320)),
             )
         ],
         n_trials={"smoke": 1, "book": 1, "paper": 1},
         seed=24,
         assumptions={
-            "seconds": "of the processor, the best of several calls; of the wall clock for Dask, "
-            "two workers on one machine",
+            "seconds": "of the processor, the best of several calls",
             "peak_mb": "most memory that one call holds beside its input",
             "map": "multistatic.position_map of a drawn city; size: number of positions",
             "own echoes": "cooperative.state_efim; size: number of positions",
             "overlapping echoes": "cooperative.joint_efim; size: number of targets",
             "echo tensors": "signals.echo_tensors of three targets; size: subcarriers and symbols",
-            "Dask batches": "montecarlo.run of trials that cost nothing; size: number of batches",
-            "n_operations": "positions x senders; targets^2 x access points; samples; batches",
+            "n_operations": "positions x senders; targets^2 x access points; samples",
+        },
+    ),
+    Study(
+        id="dask-overhead",
+        source="all five",
+        title="What client and scheduler of a Dask cluster need for each batch",
+        trial=None,
+        measured=overhead_measured,
+        shows="seconds",
+        cells=[{"n_batches": n_batches} for n_batches in (32, 160)],
+        n_trials={"smoke": 1, "book": 1, "paper": 1},
+        seed=26,
+        assumptions={
+            "trials": "of no cost, one in each batch",
+            "seconds": "of the processor, of client and scheduler together, the best of several "
+            "runs; two workers on the same machine",
         },
     ),
     Study(

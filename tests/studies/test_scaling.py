@@ -35,7 +35,6 @@ def test_a_city_has_one_access_point_for_every_900_square_metres():
         ("own echoes", (3, 1, 4, 50), 150),
         ("overlapping echoes", (3, 1, 4, 2), 12),
         ("echo tensors", (4, 1, 8, 16), 8192),
-        ("Dask batches", (1, 1, 1, 32), 32),
     ],
 )
 def test_operations_are_counted(job, sizes, count):
