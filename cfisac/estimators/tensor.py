@@ -141,6 +141,17 @@ def fuse(
     ------
     ValueError
         If the region is empty, the speed not positive, or the scene of another kind.
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import tensor
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> separated = tensor.separate(scene, signals.echo_tensors(scene, np.ones((4, 1))), 1)
+    >>> found = tensor.fuse(scene, separated)
+    >>> bool(abs(found.velocities - scene.velocities).max() < 1e-6)
+    True
     """
     region = _corners(scene, corners)
     fastest = _checks.one("max_speed", max_speed, _checks.positive)
@@ -295,6 +306,17 @@ def lattice(
     -----
     The nearest point of a square lattice misses by ``step^2 / 6`` in the mean square, both axes
     taken together.
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import tensor
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> separated = tensor.separate(scene, signals.echo_tensors(scene, np.ones((4, 1))), 1)
+    >>> on = tensor.lattice(scene, separated, tensor.fuse(scene, separated), 0.5, 1.0)
+    >>> print(scene.targets.round(2), on.positions)
+    [[176.18 220.05]] [[176. 220.]]
     """
     step = _checks.one("place_step", place_step, _checks.positive)
     rise = _checks.one("speed_step", speed_step, _checks.positive)

@@ -91,7 +91,7 @@ def test_noise_free_samples_return_the_truth(seed, n_targets, n_aps):
         assert pace < 1e-6
 
 
-def test_liu_s_own_size_and_the_time_budget_in_steps():
+def test_liu_s_own_size_recovers_the_truth():
     scene, _, samples = example()
     found = tensor.estimate(scene, samples, 3)
     assert found.converged
