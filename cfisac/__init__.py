@@ -40,14 +40,9 @@ The rooms, lowest first: each imports from those before it, and ``import cfisac`
     The house style and interactive figures.
 ``studies``
     The published figures as declared experiments: ``zhang``, ``fan``, ``liu``, ``commit``,
-<<<<<<< HEAD
     ``maps``, ``synchronisation``, ``threshold``, ``fading``, ``pilots``, ``modes``,
     ``placement``, ``tradeoff``, ``pilot_data``, ``tensor``, ``joint``, ``scaling``; a terminal
     calls them by ``cfisac list | run | verify``.
-=======
-    ``maps``, ``synchronisation``, ``pilots``, ``modes``, ``placement``, ``tradeoff``, ``joint``;
-    a terminal calls them by ``cfisac list | run | verify``.
->>>>>>> est-joint
 ``ledger``
     What each source claims, and what became of each claim.
 """

@@ -13,26 +13,24 @@ import inspect
 import json
 import math
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from cfisac import _checks, _journal
+from cfisac import _checks, _journal, _parallel
 
 Cell = Mapping[str, Any]
 Trial = Callable[..., Mapping[str, float]]
 Moments = _journal.Moments  # name: mean, sum of squared deviations
 _Journal = _journal.Journal
+one_thread = _parallel.one_thread
 
 
 @dataclass(frozen=True)
@@ -91,36 +89,7 @@ def estimate(draws: ArrayLike) -> Estimate:
     return Estimate(float(values.mean()), float(error), values.size)
 
 
-class _OneThread:
-    """Limits linear algebra to one thread while any thread of this process is inside.
-
-    (Where the threads of a Dask worker overlap, the worker may stay limited.)
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside = threading.Lock(), 0
-        self._limits = ExitStack()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                import scipy.linalg  # noqa: F401  # its BLAS must be there when threads are limited
-
-                self._limits.enter_context(threadpool_limits(1))
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limits.close()
-
-
-one_thread = _OneThread()
-"""Context in which sums do not depend on how many cores there are; batches are worked on in it."""
-
 MAX_BATCHES = 32  # per cell; bounds what is kept, however many trials there are
-CONNECT_SECONDS = 10  # how long a Dask scheduler may take to answer
 
 
 def run(
@@ -246,7 +215,7 @@ def moments(
     edges = batches(n_trials)
     wanted = [(cell, edges[number]) for cell, number in tasks]
     with ExitStack() as stack:
-        stack.enter_context(_backend(workers, scheduler))
+        stack.enter_context(_parallel.backend(workers, scheduler))
         stack.enter_context(one_thread)  # found once; the batches of this process are inside
         experiment = _fingerprint(trial, cells, n_trials, seed)
         book = stack.enter_context(
@@ -254,13 +223,10 @@ def moments(
         )
         bar = stack.enter_context(
             tqdm(
-                total=sum(stop - start for _, (start, stop) in wanted),
-                unit="trial",
-                unit_scale=True,
-                disable=None if progress else True,
-                file=sys.stderr,
+                total=sum(stop - start for _, (start, stop) in wanted), unit="trial",
+                unit_scale=True, disable=None if progress else True, file=sys.stderr,
             )
-        )
+        )  # fmt: skip
         bar.update(sum(task[1][1] - task[1][0] for task in wanted if task in book.done))
         pending = [task for task in wanted if task not in book.done]
         for cell, batch, moment in _work(trial, cells, seed, pending):
@@ -306,7 +272,7 @@ def each(
     _checks.count("workers", workers)
     whole = (0, 1)
     with ExitStack() as stack:
-        stack.enter_context(_backend(workers, scheduler))
+        stack.enter_context(_parallel.backend(workers, scheduler))
         stack.enter_context(one_thread)
         experiment = _fingerprint(function, cells, 1, 0)
         book = stack.enter_context(_Journal(journal, experiment, len(cells), [whole], dict))
@@ -416,43 +382,6 @@ def summary(n_trials: int, of_batches: Sequence[Moments]) -> dict[str, float]:
         row[name] = mean
         row[f"{name}_se"] = math.sqrt(squares / (n_trials * (n_trials - 1)))
     return row
-
-
-def _backend(workers: int, scheduler: str | None) -> AbstractContextManager[Any]:
-    """Where joblib sends the batches: this process, processes of this machine, or Dask."""
-    from joblib import parallel_config
-
-    if scheduler is None:
-        if workers == 1:
-            return parallel_config(backend="sequential")
-        return parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1)
-    if not _is_address(scheduler):
-        raise ValueError(f"scheduler must be an address like tcp://host:8786, got {scheduler!r}")
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ValueError("scheduler needs the extra: pip install 'cfisac[cluster]'") from error
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except Exception as error:  # distributed raises many kinds for a bad or silent address
-        raise ValueError(
-            f"scheduler must be the address of a running Dask scheduler; {scheduler!r} "
-            "does not answer"
-        ) from error
-    stack = ExitStack()
-    stack.enter_context(client)
-    stack.enter_context(parallel_config(backend="dask", client=client))
-    return stack
-
-
-def _is_address(scheduler: str) -> bool:
-    """Tell whether Dask could find a scheduler there; it takes long to refuse a malformed one."""
-    try:
-        parts = urlsplit(scheduler)
-        known = parts.scheme in ("tcp", "tls", "ucx", "ws", "wss")
-        return known and bool(parts.hostname) and parts.port is not None
-    except ValueError:  # the port is no number
-        return False
 
 
 def _fingerprint(trial: Trial, cells: Sequence[Cell], n_trials: int, seed: int) -> str:

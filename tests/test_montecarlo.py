@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from cfisac import montecarlo
+from cfisac import _parallel, montecarlo
 
 CELLS = [{"mean": 0.0}, {"mean": 3.0}]
 
@@ -354,7 +354,7 @@ def test_bad_input_is_refused_before_any_work(arguments, name, monkeypatch):
         raise AssertionError("work was done")
 
     if arguments.get("scheduler", "").startswith("tcp"):
-        monkeypatch.setattr(montecarlo, "CONNECT_SECONDS", 1)
+        monkeypatch.setattr(_parallel, "CONNECT_SECONDS", 1)
     with pytest.raises(ValueError, match=name):
         montecarlo.run(trial, CELLS, **({"n_trials": 4, "seed": 1} | arguments))
 

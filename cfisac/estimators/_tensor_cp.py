@@ -102,7 +102,7 @@ def decompose(
     >>> from cfisac.scenarios import liu_scene
     >>> scene = liu_scene(np.random.default_rng(1), n_targets=2)
     >>> samples = signals.echo_tensors(scene, [[1.0, 0.5]] * 4)
-    >>> decompose(samples[0], 2).amplitude.round(6)
+    >>> decompose(samples[0], 2).amplitude.round(3)
     array([1. , 0.5])
     """
     tensor = _checked(samples)
@@ -134,8 +134,8 @@ def tone(factors: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> print(f"{tone(np.exp(-2j * np.arange(16))):.6f}")
-    -2.000000
+    >>> print(f"{tone(np.exp(-2j * np.arange(16))):.3f}")
+    -2.000
     """
     from cfisac.arrays import UniformLinearArray
     from cfisac.estimators import angle_ml
