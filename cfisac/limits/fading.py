@@ -269,7 +269,7 @@ def unconditional_paths(paths: Paths) -> Paths:
 
     Parameters
     ----------
-    paths : Paths
+    paths : cfisac.paths.Paths
         At their mean SNRs, each with a gain of its own, constant over the frame.
 
     Returns
@@ -303,7 +303,7 @@ def unconditional_efim(paths: Paths) -> Array:
 
     Parameters
     ----------
-    paths : Paths
+    paths : cfisac.paths.Paths
         As in :func:`unconditional_paths`.
 
     Returns
