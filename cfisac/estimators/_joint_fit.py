@@ -27,6 +27,7 @@ ComplexArray = NDArray[np.complex128]
 _STEPS = 40
 _STILL = 1e-16  # nats that a step may still promise
 _ROUNDING = 1e-13  # of the energy of the data
+_SAME = 1e-12  # of delays, angles and Doppler shifts in cells: no further than they are known
 _FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
 _TOLD_APART = 7.0  # standard deviations from one target to another in the same cell
 _CELLS = 1e8  # states that noise alone could look like, generously
@@ -91,12 +92,18 @@ def climb(
     here, damping = start, 0.0
     rounding = _ROUNDING * sum(each.energy for each in heard)
     for _ in range(max_steps):
-        step = _joint_local.solve_damped(here.efim, here.slope, damping)
-        here = here._replace(promised=float(here.slope @ step) if damping == 0 else np.inf)
+        step = _joint_local.solve_damped(here.efim, here.slope, 0.0)
+        here = here._replace(promised=float(here.slope @ step))
+        if damping > 0:
+            step = _joint_local.solve_damped(here.efim, here.slope, damping)
         if here.promised <= _STILL or damping > 1e6:
             break
         each = step.reshape(-1, 4)
         there = fit_at(scene, heard, here.positions + each[:, :2], here.velocities + each[:, 2:])
+        moved = np.abs(there.sights - here.sights) / (1 + np.abs(here.sights))
+        if damping == 0 and np.all(moved <= _SAME):
+            here = here._replace(promised=0.0)
+            break
         if there.value >= here.value - rounding:
             here, damping = there, damping / 4 if damping > 1e-3 else 0.0
         else:

@@ -29,6 +29,15 @@ class Likelihood(NamedTuple):
         Of this frame at the gains used.
     gains : (P, R, T) complex
         The best ones.
+
+    Examples
+    --------
+    >>> from cfisac.estimators import position_ml
+    >>> scene, sent, samples = position_ml.example(np.random.default_rng(1))
+    >>> paths = position_ml.path_signatures(scene, sent)
+    >>> found = position_ml.likelihood(paths, samples, scene.noise_variance)
+    >>> bool(found.value > 0), bool(np.all(np.linalg.eigvalsh(found.information) > 0))
+    (True, True)
     """
 
     value: float

@@ -38,6 +38,17 @@ class Separated(NamedTuple):
         Whether all access points could separate their echoes.
     reason : str
         Empty, or which of them could not, and why.
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import tensor
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> samples = signals.echo_tensors(scene, np.ones((4, 1)))
+    >>> found = tensor.separate(scene, samples, 1)
+    >>> found.converged, found.order.shape, found.observed.shape
+    (True, (4, 1), (4, 1, 3))
     """
 
     components: tuple[Components, ...]

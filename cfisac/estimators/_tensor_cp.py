@@ -41,6 +41,17 @@ class Components(NamedTuple):
         Whether the factors came to rest, are tones, and lie in different resolution cells.
     reason : str
         Empty, or why not.
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import tensor
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> samples = signals.echo_tensors(scene, np.ones((4, 1)))
+    >>> found = tensor.decompose(samples[0], 1)
+    >>> found.converged, found.amplitude.round(3)
+    (True, array([1.]))
     """
 
     antenna: ComplexArray

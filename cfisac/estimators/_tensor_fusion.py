@@ -50,6 +50,17 @@ class Objective(NamedTuple):
         Phase from sample to sample per metre, per unit of the sine, per m/s.
     position : (2,) float or None
         Of the target, for (P4).
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import tensor
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> samples = signals.echo_tensors(scene, np.ones((4, 1)))
+    >>> found = tensor.objective(scene, tensor.separate(scene, samples, 1), 0)
+    >>> found.aps.shape, found.kind  # a delay and an angle at each of four
+    ((8, 2), array([0, 0, 0, 0, 1, 1, 1, 1]))
     """
 
     tones: Tones

@@ -50,6 +50,15 @@ class Estimate:
         states and amplitudes: its inverse is the covariance of the errors, to first order.
     overlaps : tuple of (int, int, int)
         Access points at which two targets lie in one resolution cell, and these two.
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> found = estimate(scene, signals.echo_tensors(scene, np.ones((4, 1))), n_targets=1)
+    >>> found.converged, found.reason, found.overlaps
+    (True, '', ())
     """
 
     positions: Array

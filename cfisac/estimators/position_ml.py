@@ -75,6 +75,13 @@ class PositionEstimate(NamedTuple):
         were seen.
     reason : str
     n_iterations : int
+
+    Examples
+    --------
+    >>> scene, sent, samples = example(np.random.default_rng(1))
+    >>> found = refine(scene, sent, samples, scene.targets + 0.2)
+    >>> found.converged, found.reason
+    (True, '')
     """
 
     positions: Array

@@ -58,6 +58,17 @@ class TensorEstimate(NamedTuple):
         Whether every step found what it looked for. If not, do not trust the numbers.
     reason : str
         Empty, or which step did not, and where.
+
+    Examples
+    --------
+    >>> from cfisac import signals
+    >>> from cfisac.estimators import tensor
+    >>> from cfisac.scenarios import liu_scene
+    >>> scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    >>> samples = signals.echo_tensors(scene, np.ones((4, 1)))
+    >>> found = tensor.estimate(scene, samples, 1)
+    >>> found.converged, found.reason
+    (True, '')
     """
 
     positions: Array
@@ -105,8 +116,8 @@ def estimate(
     >>> found = tensor.estimate(scene, signals.echo_tensors(scene, np.ones((4, 2))), 2)
     >>> found.converged
     True
-    >>> np.sort(found.positions[:, 0]).round(3), np.sort(scene.targets[:, 0]).round(3)
-    (array([139.416, 176.182]), array([139.416, 176.182]))
+    >>> np.allclose(np.sort(found.positions[:, 0]), np.sort(scene.targets[:, 0]))
+    True
     """
     region = _corners(scene, corners)
     return fuse(scene, separate(scene, samples, n_targets), weighting, region, max_speed)

@@ -24,6 +24,13 @@ class EchoFactors(NamedTuple):
         By the delay.
     symbol : (L, U, N) complex
         By the Doppler shift.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import liu_scene
+    >>> factors = echo_factors(liu_scene(np.random.default_rng(1)))
+    >>> np.allclose(abs(factors.symbol), 1)
+    True
     """
 
     antenna: tuple[ComplexArray, ...]
@@ -42,6 +49,13 @@ class PhaseSlopes(NamedTuple):
         Per second of delay (rad/s).
     symbol : (N,)
         Per hertz of Doppler shift (rad/Hz).
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import liu_scene
+    >>> slopes = phase_slopes(liu_scene(np.random.default_rng(1)))
+    >>> np.allclose(slopes.symbol, -slopes.symbol[::-1])  # counted from the middle
+    True
     """
 
     antenna: tuple[Array, ...]

@@ -29,6 +29,17 @@ class PathSignatures(NamedTuple):
         By time, and their derivatives.
     antenna : (R, 1 + d, T, M_r) complex
         Receive vectors of norm one, and their derivatives.
+
+    Examples
+    --------
+    >>> from cfisac.scenarios import fan_scene
+    >>> scene = fan_scene(
+    ...     np.random.default_rng(1), 6, 1, 0, 4, waveform=OTFS(32, 4, 2e6), side=60.0,
+    ...     max_delay=5e-7,
+    ... )
+    >>> found = path_signatures(scene, draw_spectra(scene, 1.0, np.random.default_rng(2)))
+    >>> np.allclose(np.linalg.norm(found.antenna[:, 0], axis=-1), 1)
+    True
     """
 
     samples: ComplexArray
