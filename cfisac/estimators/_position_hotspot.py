@@ -35,7 +35,8 @@ class HotspotMap(NamedTuple):
     --------
     >>> from cfisac.estimators import position_ml
     >>> scene, sent, samples = position_ml.example(np.random.default_rng(1))
-    >>> found = hotspot_map(scene, sent, samples, scene.targets[0], side=4.0, step=1.0, tiles=(4, 8))
+    >>> centre = scene.targets[0]
+    >>> found = hotspot_map(scene, sent, samples, centre, side=4.0, step=1.0, tiles=(4, 8))
     >>> bool(found.values.max() == found.values[2, 2])
     True
     """

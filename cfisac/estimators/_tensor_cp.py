@@ -269,7 +269,7 @@ def _gauss_newton(
         now = _left(small, moved)
         still = bool(np.abs(step).max() < _STILL)
         if now <= left:
-            factors, left, damping = moved, now, max(damping / 10, 1e-12)
+            factors, left, damping = moved, now, max(damping / 10, 1e-8)
         else:
             damping = min(10 * damping, 1e3)
         if still:

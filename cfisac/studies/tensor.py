@@ -1,4 +1,4 @@
-"""Figures 3, 4, 6, 8 and 9 of liu: tensor decomposition, association and symbol-level fusion.
+"""Figures 3, 4 and 6 to 10 of liu: tensor decomposition, association and symbol-level fusion.
 
 The scenes and the SNR are those of :mod:`cfisac.studies.joint`. The estimates of all methods are
 moved into the square between the access points, and below 150 m/s, if they lie outside.
@@ -18,8 +18,8 @@ from cfisac.estimators import _tensor_fusion, joint_ml, tensor
 from cfisac.estimators.tensor import Objective, Separated
 from cfisac.limits import cooperative
 from cfisac.scenarios import LIU_TABLE, MonostaticScene
-from cfisac.studies import Study, get, table_path
-from cfisac.studies._tensor_search import PRINTED, SEARCHES, Quick, cartesian
+from cfisac.studies import Study, get, placement, table_path
+from cfisac.studies._tensor_search import PRINTED, SEARCHES, Quick, bees, cartesian
 from cfisac.studies.joint import bound_of, received, scene_at
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ LOST_M, LOST_M_PER_S = 5.0, 5.0
 SCENES_PER_TRIAL = 9
 STEPS = (0.1, 0.25, 1.0)  # of lattices, in m and m/s
 DIGITS = 3  # what searches find is rounded to: nearer the top, rounding decides which point is best
+EPOCHS = (1, 2, 5, 10, 20, 50)
+POPULATIONS = (10, 50, 100)
 FIXED = np.array([[145.0, 150.0], [205.0, 165.0], [170.0, 210.0]])  # m
 FIXED_PACE = np.array([[95.0, 40.0], [-60.0, 85.0], [0.0, 110.0]])  # m/s
 
@@ -96,6 +98,36 @@ def _summary(name: str, place: Array, pace: Array) -> dict[str, float]:
     return result
 
 
+def figure_10_trial(rng: np.random.Generator, snr_db: float) -> Mapping[str, float]:
+    """The same targets, phases and noise for the initial and the optimised placement."""
+    design = placement.area_design()
+    kept: dict[str, list[tuple[Array, Array]]] = {}
+    for _ in range(SCENES_PER_TRIAL):
+        initial = scene_at(rng, 3, snr_db)
+        seed = int(rng.integers(2**32))
+        for name, aps in (("initial", initial.aps), ("optimal", design.aps)):
+            scene = replace(initial, aps=aps)
+            amplitudes, samples = received(scene, np.random.default_rng(seed))
+            fused = tensor.estimate(scene, samples, 3, corners=BOX)
+            sure = joint_ml.estimate(scene, samples, 3)
+            efim = bound_of(scene, amplitudes)
+            for kind, pair in (
+                ("sfo", errors(scene, fused.positions, fused.velocities)),
+                ("joint", errors(scene, sure.positions, sure.velocities)),
+                ("bound", (cooperative.position_error_bound(efim),
+                           cooperative.velocity_error_bound(efim))),
+            ):  # fmt: skip
+                kept.setdefault(f"{name}_{kind}", []).append(pair)
+    result: dict[str, float] = {}
+    for name, pairs in kept.items():
+        place, pace = map(np.concatenate, zip(*pairs, strict=True))
+        result[f"{name}_position_m2"] = float(np.mean(place**2))
+        result[f"{name}_velocity_m2_per_s2"] = float(np.mean(pace**2))
+        result[f"{name}_median_position_m"] = float(np.median(place))
+        result[f"{name}_median_velocity_m_per_s"] = float(np.median(pace))
+    return result
+
+
 def one_target(rng: np.random.Generator, snr_db: float) -> tuple[MonostaticScene, Separated]:
     """One target of liu's scene, its echo separated at every access point."""
     scene = scene_at(rng, 1, snr_db)
@@ -139,6 +171,24 @@ def figure_6_trial(rng: np.random.Generator, evaluations: str) -> Mapping[str, f
             off = float(np.linalg.norm(end - truth))
             result[f"{name}_{kind}_{unit}2"] = off**2
             result[f"{name}_{kind}_missed_share"] = float(np.linalg.norm(end - best) > 1.0)
+    return result
+
+
+def figure_7_trial(rng: np.random.Generator, snr_db: float) -> Mapping[str, float]:
+    """One target: squared errors of bee colonies of several sizes after some epochs."""
+    scene, separated = one_target(rng, snr_db)
+    result: dict[str, float] = {}
+    for problem, goal, box, best, truth in _problems(scene, separated):
+        result[f"{problem}_squared_at_best"] = float(np.sum((best - truth) ** 2))
+        for size in POPULATIONS:
+            history: list[Array] = []
+            quick = Quick(goal, box is POLAR)
+            bees(quick, box, 2 * size * max(EPOCHS), rng.spawn(1)[0], size, history)
+            for epoch in EPOCHS:
+                here = history[min(epoch, len(history)) - 1]
+                here = np.round(cartesian(here) if box is POLAR else here, DIGITS)
+                name = f"{problem}_squared_{size}_bees_{epoch}_epochs"
+                result[name] = float(np.sum((here - truth) ** 2))
     return result
 
 
@@ -294,6 +344,15 @@ STUDIES = (
         shows="abc_position_m2",
     ),
     Study(
+        id="liu-fig7", source="liu", title="Bee colony against epochs and population (Fig. 7)",
+        trial=figure_7_trial,
+        cells=[{"snr_db": snr} for snr in (10.0, 30.0, 50.0)],
+        n_trials={"smoke": 2, "book": 8, "paper": 104}, seed=71,
+        assumptions=ONE | {"epoch": "employed bees and onlookers, half of the population each",
+                           "digits": "what a search finds is rounded to 1 mm, 1 mm/s"},
+        shows="position_m_squared_50_bees_10_epochs",
+    ),
+    Study(
         id="liu-fig8", source="liu", title="Three targets at 0 dB: found, and ghosts (Fig. 8)",
         trial=figure_8_trial, cells=[{"targets": "fixed"}, {"targets": "drawn"}],
         n_trials={"smoke": 2, "book": 8, "paper": 104}, seed=81,
@@ -313,5 +372,14 @@ STUDIES = (
                              "lost": "more than 5 m or 5 m/s off",
                              "bound": "joint, gains unknown, with overlap: mean squares"},
         shows="sfo_position_m2", plot=plot_figure_9,
+    ),
+    Study(
+        id="liu-fig10", source="liu", title="Errors before and after placement (Fig. 10)",
+        trial=figure_10_trial, cells=[{"snr_db": 20.0}],
+        n_trials={"smoke": 1, "book": 2, "paper": 12}, seed=101,
+        assumptions=THREE | {"optimal": "best for the whole area, 10 m of reach, 8 antennas each",
+                             "common": "targets, phases and noise; the SNR is that of the initial "
+                             "placement"},
+        shows="initial_sfo_position_m2",
     ),
 )  # fmt: skip

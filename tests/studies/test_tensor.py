@@ -167,3 +167,35 @@ def test_gains_over_a_lattice_grow_with_its_step():
         assert last > 0.9
     value, _ = tensor.gain("liu-fig9", "sfo_position_m2", "lattice_0p1_position_m2")
     assert np.abs(value).max() < 0.01
+
+
+def test_more_bees_need_fewer_epochs_and_a_higher_snr_as_many():
+    """Headline 6, within four standard errors where nothing should change."""
+    table = studies.stored("liu-fig7").set_index("snr_db")
+    for kind in ("position_m", "velocity_m_per_s"):
+        for _, row in table.iterrows():
+            name = "{}_squared_{}_bees_{}_epochs".format
+            for epochs in (5, 10, 20, 50):
+                few, some, many = (row[name(kind, n, epochs)] for n in tensor.POPULATIONS)
+                assert few > some > many or (epochs == 50 and few > 10 * many)
+        for size in tensor.POPULATIONS:
+            low, high = table.loc[10.0], table.loc[50.0]
+            key = name(kind, size, 10)
+            spread = np.hypot(low[f"{key}_se"], high[f"{key}_se"])
+            assert abs(low[key] - high[key]) < 4 * spread
+        best = table[f"{kind}_squared_at_best"]
+        assert best[50.0] < 1e-3 * best[10.0]
+
+
+def test_a_better_placement_helps_what_sits_on_the_bound():
+    """Headline 8: joint ML gains what the bound does, within four standard errors."""
+    for column in ("position_m2", "velocity_m2_per_s2"):
+        value, error = tensor.gain(
+            "liu-fig10", f"optimal_joint_{column}", f"initial_joint_{column}"
+        )
+        bound, _ = tensor.gain("liu-fig10", f"optimal_bound_{column}", f"initial_bound_{column}")
+        assert bound[0] > 0.05
+        assert value[0] == pytest.approx(bound[0], abs=4 * error[0])
+        assert value[0] > 2 * error[0]
+    value, error = tensor.gain("liu-fig10", "optimal_sfo_position_m2", "initial_sfo_position_m2")
+    assert abs(value[0]) < 2 * error[0]
