@@ -365,7 +365,7 @@ STUDIES = (
     Study(
         id="liu-fig9", source="liu", title="Errors against SNR, with benchmarks and bound (Fig. 9)",
         trial=figure_9_trial,
-        cells=[{"snr_db": x} for x in (0.0, 20.0)],
+        cells=[{"snr_db": x} for x in (0.0, 20.0, -20.0, -10.0, 10.0)],
         n_trials={"smoke": 1, "book": 2, "paper": 12}, seed=91,
         assumptions=THREE | {"block": f"{SCENES_PER_TRIAL} scenes in a trial; medians over its "
                              "targets, then means over trials",
@@ -375,7 +375,7 @@ STUDIES = (
     ),
     Study(
         id="liu-fig10", source="liu", title="Errors before and after placement (Fig. 10)",
-        trial=figure_10_trial, cells=[{"snr_db": 20.0}],
+        trial=figure_10_trial, cells=[{"snr_db": x} for x in (20.0, 10.0, 30.0)],
         n_trials={"smoke": 1, "book": 2, "paper": 12}, seed=101,
         assumptions=THREE | {"optimal": "best for the whole area, 10 m of reach, 8 antennas each",
                              "common": "targets, phases and noise; the SNR is that of the initial "
