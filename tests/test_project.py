@@ -137,17 +137,17 @@ def test_each_source_is_cited_as_the_bibliography_has_it(source):
 
 
 def test_what_citation_and_readme_say_is_done_is_done():
-    """Both say that bounds and designs of all five have chapters, and that something is open."""
+    """Both say that every claim has a verdict; bounds and designs of all five have chapters."""
     rows = ledger.load()
     assert len(ledger.TITLES) == len(citation()["references"]) == 5
     for source in ledger.TITLES:
         judged = [row for row in rows if row.source == source and row.verdict != "open"]
         for part in ("limits/", "designs/"):
             assert any(row.read.startswith(part) for row in judged), (source, part)
-    assert any(row.verdict == "open" for row in rows)
+    assert all(row.verdict != "open" for row in rows)
     for text in (citation()["abstract"], (ROOT / "README.md").read_text()):
         words = " ".join(text.split())
-        assert "The chapters on bounds and designs are written; most estimators follow." in words
+        assert "Every claim of the five has a verdict." in words
 
 
 def test_the_script_in_the_readme_runs_and_meets_its_bound():
