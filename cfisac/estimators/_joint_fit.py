@@ -30,6 +30,8 @@ _ROUNDING = 1e-13  # of the energy of the data
 _SAME = 1e-12  # of delays, angles and Doppler shifts in cells: no further than they are known
 _FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
 _TOLD_APART = 7.0  # standard deviations from one target to another in the same cell
+_ON_A_LINE = 0.05  # width over length of the access points' places
+_TWIN_STEPS = 10
 _CELLS = 1e8  # states that noise alone could look like, generously
 
 
@@ -155,7 +157,7 @@ def complaint(
     lost = np.flatnonzero(blind.any(axis=1))
     if len(lost):
         return f"target {_listed(lost)} cannot be identified by these access points"
-    twins = _mirrored(scene, fit, corners)
+    twins = _mirrored(scene, heard, fit, corners)
     if len(twins):
         return f"target {_listed(twins)} may as well be on the other side of the access points"
     loud = np.flatnonzero(left_over(heard, fit) > _least_left(heard))
@@ -250,20 +252,34 @@ def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[
     return np.asarray(found)
 
 
-def _mirrored(scene: MonostaticScene, fit: Fit, corners: Array | None) -> NDArray[np.int64]:
-    """Targets whose mirror image would give the same samples, and may be there as well."""
-    axes, centre = axes_of(scene), scene.aps[0]
-    along = axes[0]
-    normal = np.array([along[1], -along[0]])
-    scale = np.abs(scene.aps - centre).max()
-    if np.any(np.abs(axes @ normal) > 1e-9) or np.any(
-        np.abs((scene.aps - centre) @ normal) > 1e-9 * scale
-    ):
+def _mirrored(
+    scene: MonostaticScene, heard: Sequence[Heard], fit: Fit, corners: Array | None
+) -> NDArray[np.int64]:
+    """Targets whose mirror image explains the samples as well, and may be there.
+
+    Only access points that stand nearly on a line leave that doubt.
+    """
+    centre = scene.aps.mean(axis=0)
+    _, spread, rows = np.linalg.svd(scene.aps - centre)
+    if len(spread) > 1 and spread[1] > _ON_A_LINE * spread[0]:
         return np.array([], dtype=np.int64)
-    image = fit.positions - 2 * ((fit.positions - centre) @ normal)[:, None] * normal
-    if corners is None:
-        return np.arange(len(image))
-    return np.flatnonzero(((image >= corners[0]) & (image <= corners[1])).all(axis=1))
+    along = rows[0] if len(scene.aps) > 1 else axes_of(scene)[0]
+    normal = np.array([along[1], -along[0]])
+    found = []
+    for target in range(len(fit.positions)):
+        image, back = fit.positions.copy(), fit.velocities.copy()
+        image[target] -= 2 * ((image[target] - centre) @ normal) * normal
+        back[target] -= 2 * (back[target] @ normal) * normal
+        if corners is not None and not np.all(
+            (image[target] >= corners[0]) & (image[target] <= corners[1])
+        ):
+            continue
+        twin = climb(scene, heard, fit_at(scene, heard, image, back), _TWIN_STEPS)
+        apart = np.linalg.norm(twin.positions[target] - fit.positions[target])
+        whole = np.linalg.norm(image[target] - fit.positions[target])
+        if apart > whole / 2 and twin.value >= fit.value + np.log(_FALSE_ALARM):
+            found.append(target)
+    return np.array(found, dtype=np.int64)
 
 
 def _listed(numbers: NDArray[np.int64]) -> str:

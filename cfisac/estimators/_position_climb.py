@@ -123,7 +123,9 @@ def _climb(evaluate: Callable[[Array], Likelihood], states: Array, max_steps: in
             newton = _scaled_step(_curvature(evaluate, states, here), here.score)
             step = step if newton is None else newton
         before = length
-        tolerance = max(_TOLERANCE, _ROUNDING * np.sqrt(here.value))
+        known = 4 * float(np.finfo(float).eps) * np.abs(states[:, :2]).max()  # m, of a position
+        least = known * np.sqrt(np.diagonal(here.information).max())
+        tolerance = max(_TOLERANCE, _ROUNDING * np.sqrt(here.value), least)
         if length < tolerance:
             return Top(states, here, "", count)
         for halving in range(_HALVINGS):

@@ -7,16 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
+from cfisac.estimators._tensor_doubt import no_tone, one_cell
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-_MODES = ("antenna", "subcarrier", "symbol")
 _FIRST, _NEXT, _LAST = 10, 20, 5  # sweeps from each start, from the best, and over all samples
 _STILL = 1e-7  # movement of any entry of the factors in a Gauss-Newton step
 _ROOM = 3  # directions of each mode that are kept, for each target
-_CELLS = 0.5  # resolution cells by which two targets must differ in one mode at least
-_PLANE = 0.5  # share of a factor that the best tone must explain, or it is none
 
 
 class Components(NamedTuple):
@@ -373,29 +371,7 @@ def _components(
     residual = float(scale**2 * _left(tensor / scale, factors) / n_free)
     rows = [_unit(each).T[order] for each in factors]
     turns = np.stack([tone(each) for each in rows], axis=-1)
-    reason = moving or _no_tone(rows, turns) or _one_cell(turns, tensor.shape)
+    reason = moving or no_tone(rows, turns) or one_cell(turns, tensor.shape)
     return Components(
         rows[0], rows[1], rows[2], amplitude[order], residual, turns, not reason, reason
     )
-
-
-def _no_tone(rows: list[ComplexArray], turns: Array) -> str:
-    for mode, (name, factor) in enumerate(zip(_MODES, rows, strict=True)):
-        index = np.arange(factor.shape[1])
-        beam = np.abs(np.sum(factor * np.exp(-1j * np.outer(turns[:, mode], index)), axis=1))
-        share = (beam / factor.shape[1]) ** 2
-        if share.min() < _PLANE:
-            return f"the {name} factor of component {int(share.argmin())} is no tone"
-    return ""
-
-
-def _one_cell(turns: Array, shape: tuple[int, ...]) -> str:
-    """Name the first two components that no mode tells apart."""
-    cells = turns / (2 * np.pi) * np.array(shape)
-    for one in range(len(cells)):
-        for two in range(one):
-            apart = cells[one] - cells[two]
-            apart -= np.array(shape) * np.rint(apart / np.array(shape))
-            if np.abs(apart).max() < _CELLS:
-                return f"components {two} and {one} lie in one resolution cell"
-    return ""

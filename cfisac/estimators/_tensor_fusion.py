@@ -274,3 +274,16 @@ def _tones(rows: list[ComplexArray], weights: list[float]) -> Tones:
         index[k, : len(row)] = np.arange(len(row)) - (len(row) - 1) / 2
     share = np.array(weights)
     return Tones(factors, index, share / share.sum())
+
+
+def far(goal: Objective, point: Array) -> bool:
+    """Whether a tone at the point is more than a resolution cell from the factor's own."""
+    from cfisac.estimators._tensor_cp import tone
+
+    turns = goal.turns(point[None])[0]
+    for factor, count, turn in zip(goal.tones.factors, goal.tones.counts, turns, strict=True):
+        own = factor[: int(np.rint(1 - 2 * count[0]))]
+        off = (tone(own) - turn + np.pi) % (2 * np.pi) - np.pi
+        if abs(off) > 2 * np.pi / len(own):
+            return True
+    return False

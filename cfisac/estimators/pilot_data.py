@@ -62,6 +62,9 @@ def angle(
 ) -> Found:
     """Gain and angle at one array, from pilots and from data that nobody knows.
 
+    EM climbs from the estimate of the pilots alone: where that one has missed the main lobe, as a
+    single weak pilot does, it ends at another top of the likelihood.
+
     Gaussian data of power one add ``Gamma / (1 + Gamma)`` of what they would tell as pilots,
     Gamma the SNR of one sample over all antennas.
 
@@ -73,7 +76,7 @@ def angle(
         The first P <= T symbols, not all zero. With P = T this is
         :func:`cfisac.estimators.angle_ml.estimate`, from which EM starts in any case.
     array : UniformLinearArray
-        Spacing at most half a wavelength.
+        Of two antennas or more, with a spacing of at most half a wavelength.
     noise_variance : float
         sigma^2 > 0.
     data : {"gaussian", "qpsk"}
@@ -101,6 +104,10 @@ def angle(
     >>> print(f"{angle(heard, pilots, array, 1e-6).value:.4f}")
     0.3000
     """
+    if not isinstance(array, UniformLinearArray) or array.n_antennas < 2:
+        raise ValueError(
+            f"array must be a UniformLinearArray of at least 2 antennas, got {array!r}"
+        )
     seen = _checks.finite("observations", observations, complex)
     if seen.ndim < 2 or seen.shape[-2] != array.n_antennas:
         raise ValueError(
@@ -205,6 +212,11 @@ def _em(
     allowed = _checks.one("tolerance", tolerance, _checks.positive)
     limit = _checks.one("max_steps", max_steps, _checks.count)
     n_pilots = pilots.shape[-1]
+    if n_pilots == 0 or 0 in seen.shape[-3:]:
+        raise ValueError(
+            "observations and pilots must hold at least one receiver, tone and pilot, got shapes "
+            f"{seen.shape} and {pilots.shape}"
+        )
     if n_pilots > seen.shape[-1]:
         raise ValueError(f"pilots must be at most T = {seen.shape[-1]} symbols, got {n_pilots}")
     leading = seen.shape[:-3]
@@ -217,6 +229,8 @@ def _em(
         raise ValueError("pilots must not all be zero, on any tone")
     flat = seen.reshape(-1, *seen.shape[-3:])
     known, unknown = flat[..., :n_pilots], flat[..., n_pilots:]
+    if not np.all(np.any(known != 0, axis=(2, 3))):
+        raise ValueError("observations must not be zero in all pilots of a receiver")
     base = np.sum(known * pilots.conj(), axis=-1)
     channel, gain, value = fit(base, own)
     if unknown.shape[-1] == 0 or len(flat) == 0:

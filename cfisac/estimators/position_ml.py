@@ -321,6 +321,9 @@ def estimate(
     Returns
     -------
     PositionEstimate
+        Not ``converged`` where the map is highest at the edge of a hotspot, or the climb leaves
+        it: the target may be elsewhere. That it is there at all, ``value`` has to tell: over
+        noise alone it grows by about one for each path.
 
     Raises
     ------
@@ -339,7 +342,13 @@ def estimate(
         hotspot_map(scene, sent, samples, middle, side, step, t, tiles=tiles).best
         for t, middle in enumerate(middles)
     ]
-    return refine(scene, sent, samples, np.array(start), unknown_velocity=unknown_velocity)
+    found = refine(scene, sent, samples, np.array(start), unknown_velocity=unknown_velocity)
+    off = np.maximum(np.abs(found.positions - middles), np.abs(np.array(start) - middles))
+    outside = np.flatnonzero(np.any(off > side / 2 - step / 4, axis=1))
+    if len(outside):
+        reason = f"target {', '.join(map(str, outside))}: the top is at the edge of its hotspot"
+        return found._replace(converged=False, reason=found.reason or reason)
+    return found
 
 
 def simplified_bias(scene: MultistaticScene, sent: ArrayLike, gains: ArrayLike) -> Array:

@@ -169,20 +169,24 @@ def fuse(
     places = _grid(region[0], region[1], _PLACE)
     speeds = _grid(np.full(2, -fastest), np.full(2, fastest), _SPEED)
     speeds = speeds[np.hypot(*speeds.T) <= fastest + _SPEED]
+    near, _ = _association.start(scene, separated, region)
     reasons = [separated.reason] if separated.reason else []
     positions, velocities = [], []
     for target in range(separated.order.shape[1]):
         goal = _fusion.objective(scene, separated, target, weighting=weighting)
-        position, fine = _fusion.climb(goal, places)
+        position, fine = _fusion.climb(goal, np.vstack([places, near[target]]))
         if (
             not fine
             or np.any(position < region[0] - _PLACE)
             or np.any(position > region[1] + _PLACE)
         ):
             reasons.append(f"target {target}: no maximum of the position inside the region")
+        if _fusion.far(goal, position):
+            reasons.append(f"target {target}: the position is not where its echoes come from")
         goal = _fusion.objective(scene, separated, target, position, weighting)
-        velocity, fine = _fusion.climb(goal, speeds)
-        if not fine:
+        pace = _association.velocities(scene, separated, np.tile(position, (len(near), 1)))[target]
+        velocity, fine = _fusion.climb(goal, np.vstack([speeds, pace]))
+        if not fine or np.hypot(*velocity) > fastest + _SPEED:
             reasons.append(f"target {target}: no maximum over the velocity")
         positions.append(position)
         velocities.append(velocity)

@@ -13,6 +13,8 @@ from cfisac.paths import Paths
 Array = NDArray[np.float64]
 
 _LOBE = 0.25  # weighted correlation from which on a place belongs to the truth's own peak
+_TWIN = 0.5  # the same, from which on a single place elsewhere decides
+_OWN = 12.0  # squared distance, in units of the metric, that no peak's quarter reaches
 _NODES, _REACH = 200, 8.5  # of the height of that peak, and standard deviations of it
 _TAIL = 60.0  # what the tail of chi-squared needs beyond that
 _MOST_DB = 300.0
@@ -73,7 +75,9 @@ def rivals(landscape: Landscape, boost_db: ArrayLike = 0.0) -> Prediction:
     Raises
     ------
     ValueError
-        If an argument is no such thing or out of range.
+        If an argument is no such thing or out of range, or a place that is far from the truth has
+        echoes like the truth's, as with a grating lobe or behind a row of antennas: that rival
+        is not one of many.
 
     Notes
     -----
@@ -144,6 +148,7 @@ def local_covariance(several: Paths, branch_weights: ArrayLike | None = None) ->
             f"branch_weights must broadcast to the paths {several.shape}, got {checked.shape}"
         )
     scale = np.broadcast_to(checked, several.shape).reshape(-1)
+    scale = scale / max(float(scale.max(initial=0.0)), np.finfo(float).tiny)  # only ratios matter
     return _sandwich(unit_metric(several), snr, scale)
 
 
@@ -198,7 +203,15 @@ def _density(places: Landscape, snr: Array) -> tuple[Array, float]:
     """Winning rivals in each cell, up to a factor, and the size A of the region they are in."""
     total = float(snr.sum())
     share = snr / total if total > 0 else np.full(len(snr), 1 / len(snr))
-    outside = places.correlation**2 @ share < _LOBE
+    alike = places.correlation**2 @ share
+    outside = alike < _LOBE
+    twins = _far(places, share) & (alike >= _TWIN)
+    if np.any(twins):
+        raise ValueError(
+            "landscape must hold no place far from the truth whose echoes are like its own, got a "
+            f"mean r^2 of {alike[twins].max():.2g} where {_TWIN:g} is allowed: such a place is no "
+            "rival among many, and needs its own pairwise_error"
+        )
     if not np.any(outside):
         return np.zeros(len(outside)), 0.0
     likeness, metric = places.correlation[outside], places.metric[outside]
@@ -218,6 +231,16 @@ def _density(places: Landscape, snr: Array) -> tuple[Array, float]:
         relative = np.where(far[0] > 0, chance / far[0], 0.0)
     each[outside] = relative * odds**half * growth * np.sqrt(mean.clip(0)) * places.volumes[outside]
     return each, float(each.sum())
+
+
+def _far(places: Landscape, share: Array) -> NDArray[np.bool_]:
+    """Places that are farther away than the truth's own peak can reach, however alike."""
+    weighted = np.einsum("l,lij->ij", share, places.truth_metric)
+    covariance = fisher.crlb(weighted)[: places.n_keep, : places.n_keep]
+    if not np.all(np.isfinite(covariance)):
+        return np.zeros(len(places.squared_error), dtype=bool)
+    widest = float(np.linalg.eigvalsh(covariance)[-1])
+    return np.asarray(places.squared_error > _OWN * widest)
 
 
 def winning_power(snr: Array, likeness: Array, s: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks
+from cfisac import _checks, fisher
 from cfisac._rounding import a_square, refuse_negative, unit_diagonal
 from cfisac.limits._diversity import silence
 from cfisac.limits._fading_draws import inverses
@@ -23,6 +23,7 @@ from cfisac.paths import Paths
 
 Array = NDArray[np.float64]
 
+_UNEVEN = 30_000.0  # growth of a bound without one path, from which on draws are too few
 _EDGE = 1.5  # how far, in orders of the tail, a mean must be from infinity to be sampled
 
 
@@ -116,8 +117,9 @@ def mean_crlb(
     ------
     ValueError
         If ``each`` is no stack of information matrices or too large for :func:`diversity`,
-        ``fading_shape`` or ``size`` is out of range, or ``1 < k m < 1.5``: finite, but so near
-        the edge that no sample of this kind tells its value.
+        ``fading_shape`` or ``size`` is out of range, ``1 < k m < 1.5``: finite, but so near
+        the edge that no sample of this kind tells its value; or if without one path a bound would
+        be more than 30 000 times as large: then the mean hangs on gains too rare to be drawn.
 
     Examples
     --------
@@ -137,6 +139,7 @@ def mean_crlb(
     finite = _has_mean(silent.order, m, 1.0)
     if not np.any(finite):
         return _with_inf(np.zeros(units.shape[1:]), np.zeros(units.shape[1:]), finite, number)
+    _refuse_uneven(units, finite)
     mean, square = np.zeros(units.shape[1:]), np.zeros(units.shape[1:])
     for covariance, weight in inverses(units, silent, finite, m, 1.0, rng, number):
         values = weight[:, None, None] * covariance
@@ -324,6 +327,21 @@ def unconditional_efim(paths: Paths) -> Array:
 
 
 # --------------------------------------------------------------------------------- what they share
+
+
+def _refuse_uneven(units: Array, finite: NDArray[np.bool_]) -> None:
+    """Refuse paths (L, n, n) of which one is nearly indispensable: draws would seldom miss it."""
+    with_all = np.diag(fisher.crlb(units.sum(axis=0)))[finite]
+    for index in range(len(units)):
+        others = np.delete(units, index, axis=0).sum(axis=0)
+        growth = np.diag(fisher.crlb(others))[finite] / with_all
+        worst = float(growth[np.isfinite(growth)].max(initial=1.0))
+        if worst > _UNEVEN:
+            raise ValueError(
+                f"each must hold no path without which a bound is more than {_UNEVEN:g} times as "
+                f"large, got path {index} with {worst:.3g} times: the mean hangs on gains too "
+                "rare to be drawn"
+            )
 
 
 def _units(each: ArrayLike) -> tuple[Array, Array]:

@@ -574,3 +574,28 @@ def test_inputs_are_not_changed(good):
     before = [each.copy() for each in samples]
     joint_ml.estimate(scene, samples, 1)
     assert all(np.array_equal(*pair) for pair in zip(samples, before, strict=True))
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-6, 1e-2])
+def test_access_points_nearly_on_a_line_leave_a_doubt(off):
+    """The likelihood of the mirror image is compared, not only whether the line is exact."""
+    scene = scene_of(
+        np.random.default_rng(1), 1, aps=[[0.0, 0.0], [off, 100.0], [0.0, 200.0]],
+        targets=[[80.0, 120.0]], velocities=[[30.0, -20.0]],
+    )  # fmt: skip
+    for seed in range(4):
+        _, samples = echoes(scene, np.random.default_rng(seed))
+        found = joint_ml.estimate(scene, samples, 1)
+        assert not found.converged
+        assert "other side" in found.reason
+
+
+def test_one_metre_off_the_line_tells_the_side():
+    scene = scene_of(
+        np.random.default_rng(1), 1, aps=[[0.0, 0.0], [1.0, 100.0], [0.0, 200.0]],
+        targets=[[80.0, 120.0]], velocities=[[30.0, -20.0]],
+    )  # fmt: skip
+    _, samples = echoes(scene, np.random.default_rng(1), snr_db=20.0)
+    found = joint_ml.estimate(scene, samples, 1)
+    assert found.converged
+    assert found.positions[0, 0] > 0

@@ -235,3 +235,13 @@ def test_bad_input():
     ):
         with pytest.raises(ValueError, match=words):
             call()
+
+
+def test_what_tells_nothing_is_refused():
+    array, pilots = UniformLinearArray(8), np.ones(2)
+    with pytest.raises(ValueError, match="observations must not be zero in all pilots"):
+        pilot_data.angle(np.zeros((8, 4)), pilots, array, 1.0)
+    with pytest.raises(ValueError, match=r"array must be .* at least 2 antennas"):
+        pilot_data.angle(np.ones((1, 4)), pilots, UniformLinearArray(1), 1.0)
+    with pytest.raises(ValueError, match="at least one receiver, tone and pilot"):
+        pilot_data.angle(np.ones((8, 4)), np.ones(0), array, 1.0)

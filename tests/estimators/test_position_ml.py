@@ -579,3 +579,24 @@ def test_what_does_not_determine_a_position_is_no_estimate():
     silent = position_ml.refine(one, sent, np.zeros_like(samples), scene.targets)
     assert not silent.converged
     assert silent.reason
+
+
+@pytest.mark.parametrize("off", [1e3, 1e5])
+def test_a_search_far_from_the_origin_converges_as_well(off):
+    scene, sent, samples = position_ml.example(np.random.default_rng(1))
+    here = position_ml.refine(scene, sent, samples, scene.targets + 0.2)
+    moved = replace(
+        scene, transmitters=scene.transmitters + off, receivers=scene.receivers + off,
+        targets=scene.targets + off,
+    )  # fmt: skip
+    there = position_ml.refine(moved, sent, samples, moved.targets + 0.2)
+    assert there.converged
+    np.testing.assert_allclose(there.positions - off, here.positions, atol=1e-9)
+
+
+def test_a_target_outside_its_hotspot_is_no_success():
+    scene, sent, samples = position_ml.example(np.random.default_rng(1))
+    for off in ([4.0, 0.0], [12.0, 5.0]):
+        found = position_ml.estimate(scene, sent, samples, scene.targets + off, 6.0, tiles=(4, 8))
+        near = np.linalg.norm(found.positions - scene.targets) < 0.1
+        assert near or not found.converged

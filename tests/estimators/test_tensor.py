@@ -535,3 +535,50 @@ def test_a_target_outside_the_region_is_told():
     found = tensor.estimate(scene, samples, 3, corners=[[0, 0], [100, 100]])
     assert not found.converged
     assert "inside the region" in found.reason
+
+
+# ------------------------------------------------------------------------- not silently wrong
+
+
+def skewed(targets, velocities, frame=FRAME, carrier=3.5e9):
+    return MonostaticScene(
+        aps=[[0, 0], [350, 5], [-5, 350], [345, 352]], n_antennas=6, targets=targets,
+        velocities=velocities, waveform=frame, carrier_frequency=carrier, noise_figure_db=7,
+        transmit_power=0.01, axes=None,
+    )  # fmt: skip
+
+
+def without_noise(scene):
+    n_targets = len(scene.targets)
+    samples = signals.echo_tensors(scene, np.ones((len(scene.aps), n_targets)))
+    return tensor.estimate(scene, samples, n_targets)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cells_smaller_than_the_grid_are_found(seed):
+    """50 MHz at 28 GHz: a cell is 3 m and the grid 10 m; the numbers of the tones lead there."""
+    rng = np.random.default_rng(seed)
+    scene = skewed(
+        rng.uniform(60, 290, (1, 2)), rng.uniform(-30, 30, (1, 2)), OFDM(416, 14, 120e3, 4e-6), 28e9
+    )
+    found = without_noise(scene)
+    assert found.converged
+    np.testing.assert_allclose(found.positions, scene.targets, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("target", "velocity"), [([450.0, 120.0], [30.0, -20.0]), ([150.0, 120.0], [400.0, 100.0])]
+)
+def test_what_is_outside_is_not_found_inside(target, velocity):
+    found = without_noise(skewed([target], [velocity]))
+    assert not found.converged
+    assert "target 0" in found.reason
+
+
+@pytest.mark.parametrize("seed", [5, 9])
+def test_targets_that_share_a_factor_are_not_told_apart(seed):
+    """Two that stand still have one Doppler factor, and the decomposition is not unique."""
+    targets = np.random.default_rng(seed).uniform(90, 260, (2, 2))
+    found = without_noise(skewed(targets, np.zeros((2, 2))))
+    assert not found.converged
+    assert "one symbol factor" in found.reason

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
@@ -269,14 +269,24 @@ def test_what_a_hidden_direction_does_not_move_stays():
     assert found.mean[0, 1] == 0
 
 
+def mean_where_drawn(*args, **options):
+    """The mean, but where one path is nearly indispensable: that is refused."""
+    try:
+        return fading.mean_crlb(*args, **options)
+    except ValueError as error:
+        if "no path without which" in str(error):
+            reject()
+        raise
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_neither_units_nor_axes_matter(seed):
     draw = rng(seed)
     each = ranges(*draw.uniform(0, 180, 4), weights=10 ** draw.uniform(-2, 2, 4))
     change = np.linalg.qr(draw.normal(size=(2, 2)))[0] @ np.diag(10 ** draw.uniform(-6, 6, 2))
-    there = fading.mean_crlb(np.swapaxes(change[None], 1, 2) @ each @ change, rng(), size=500)
-    here = fading.mean_crlb(each, rng(), size=500)
+    there = mean_where_drawn(np.swapaxes(change[None], 1, 2) @ each @ change, rng(), size=500)
+    here = mean_where_drawn(each, rng(), size=500)
     back = change @ there.mean @ change.T
     np.testing.assert_allclose(back, here.mean, rtol=1e-6, atol=1e-6 * np.abs(here.mean).max())
 
@@ -290,7 +300,7 @@ def test_jensen_floor_and_order(seed):
     rows = draw.normal(size=(n_paths, 1, 2)) * 10 ** draw.uniform(-1, 1, (n_paths, 1, 1))
     paths = Paths(10 ** draw.uniform(-1, 2, n_paths), np.eye(1), rows)
     bound = np.linalg.inv(paths.information())
-    found = fading.mean_crlb(paths.each(), rng(seed), shape, 2000)
+    found = mean_where_drawn(paths.each(), rng(seed), shape, 2000)
     least = float(fading.floor(n_paths, shape))
     gap = np.trace(found.mean) - least * np.trace(bound)
     assert gap > -5 * np.trace(found.standard_error)
@@ -366,3 +376,16 @@ def test_bad_input():
         fading.root_floor(2, 0.0)
     with pytest.raises(ValueError, match="paths must be Paths"):
         fading.unconditional_paths(np.eye(2))
+
+
+@pytest.mark.parametrize("strength", [1e-3, 1e-5])
+def test_a_path_that_is_nearly_indispensable_is_refused_and_others_are_not(strength):
+    """Two paths of strengths 1 and epsilon have the mean -ln(epsilon) / (1 - epsilon)."""
+    each = np.array([1.0, strength])[:, None, None]
+    if strength < 1e-4:
+        with pytest.raises(ValueError, match="each must hold no path without which"):
+            fading.mean_crlb(each, np.random.default_rng(0))
+        return
+    found = fading.mean_crlb(each, np.random.default_rng(0), size=100_000)
+    exact = -np.log(strength) / (1 - strength)
+    assert abs(found.mean[0, 0] - exact) < 4 * found.standard_error[0, 0]

@@ -664,3 +664,23 @@ def test_other_bad_input_is_refused():
     ):
         with pytest.raises(ValueError, match=match):
             call()
+
+
+def test_a_grating_lobe_is_refused():
+    """An array of two groups has a lobe of r = 0.84 that decides all by itself."""
+    places = np.array([0, 1, 2, 3, 12, 13, 14, 15.0])
+
+    def alike(h):
+        return np.abs(np.exp(2j * np.pi * np.multiply.outer(h, places)).mean(axis=-1))
+
+    spread = (2 * np.pi) ** 2 * places.var()
+    with pytest.raises(ValueError, match=r"landscape must hold no place far .* r\^2 of 0.6"):
+        threshold.rivals(threshold.line(30.0, alike, spread, 1.0, circular=True))
+
+
+def test_only_the_ratios_of_weights_matter():
+    two = Paths([10.0, 2.0], np.eye(1), np.ones((2, 1, 1)))
+    plain = threshold.local_covariance(two, [1.0, 0.5])
+    for factor in (1e-200, 1e200):
+        scaled = threshold.local_covariance(two, factor * np.array([1.0, 0.5]))
+        np.testing.assert_allclose(scaled, plain, rtol=1e-12)
