@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 Search = Callable[["Quick", Array, int, np.random.Generator], Array]
 
 _FINER = 64
+_FINEST = 1e-4  # of the box: the steps that annealing sees
+_DIGITS = 9  # of a value; beyond them processors differ
 
 
 class Quick:
@@ -51,7 +53,7 @@ class Quick:
         a, b = self._size[rows, low], self._size[rows, high]
         c, d = self._rise[rows, low], self._rise[rows, high]
         value = a + t * (c + t * (3 * (b - a) - 2 * c - d + t * (2 * (a - b) + c + d)))
-        return np.asarray(value.sum(axis=1))
+        return np.round(value.sum(axis=1), _DIGITS)
 
 
 def cartesian(points: Array) -> Array:
@@ -153,11 +155,17 @@ def evolution(quick: Quick, box: Array, asked: int, rng: np.random.Generator) ->
 
 
 def annealing(quick: Quick, box: Array, asked: int, rng: np.random.Generator) -> Array:
-    """Generalised annealing: temperature 5230, visit 2.62, accept -5 (scipy, no local search)."""
+    """Generalised annealing: temperature 5230, visit 2.62, accept -5 (scipy, no local search).
+
+    It sees a grid of 1e-4 of the box. Its jumps are up to 1e8 boxes long and are folded back, so
+    that where they end is known to some 1e-8 of it only, and differs from processor to processor.
+    """
     from scipy.optimize import Bounds, dual_annealing
 
+    step = _FINEST * (box[1] - box[0])
+
     def low(point: Array) -> float:
-        return -float(quick(point[None])[0])
+        return -float(quick((np.round(point / step) * step)[None])[0])
 
     found = dual_annealing(
         low,
@@ -171,7 +179,7 @@ def annealing(quick: Quick, box: Array, asked: int, rng: np.random.Generator) ->
         rng=rng,
         x0=_uniform(rng, box, 1)[0],
     )
-    return np.asarray(found.x)
+    return np.asarray(np.round(found.x / step) * step)
 
 
 SEARCHES: Mapping[str, Search] = {
