@@ -6,7 +6,7 @@ All that is computed here is in resolution cells: a delay in ``1 / (M Delta f)``
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,89 +24,94 @@ _FINER_DOPPLER = 2
 
 
 class Heard(NamedTuple):
-    """One access point: data and the phases of its echoes.
+    """What L access points heard, and the phases of echoes.
 
     Attributes
     ----------
-    data : (N_A, K, N) complex
-        Samples over the root of the noise variance; K numbers hold what M subcarriers say about
-        echoes within the longest delay.
+    data : (L, A, K, N) complex
+        Samples over the root of the noise variance, of A antennas at most; zero for those that an
+        access point lacks. K numbers hold what M subcarriers say about echoes within the longest
+        delay.
     basis : (M, K) complex
         Orthonormal columns that made K of M.
-    slopes : tuple of (N_A,), (M,), (N,)
-        By how much phases turn in a resolution cell of sine, delay and Doppler shift.
-    cells : (3,)
+    antenna : (L, A)
+        By how much phases turn from antenna to antenna in a resolution cell of the sine.
+    present : (L, A)
+        One for the antennas that there are.
+    subcarrier, symbol : (M,), (N,)
+        The same for cells of delay and Doppler shift.
+    cells : (L, 3)
         Resolution cells of delay (s), sine and Doppler shift (Hz).
-    span : (3, 2)
+    span : (L, 3, 2)
         Between which delays, sines and Doppler shifts an echo can be, in cells.
-    energy : float
+    n_samples : (L,)
+        Before K were made of M.
+    energy : (L,)
         Of all samples, over the noise variance.
     """
 
     data: ComplexArray
     basis: ComplexArray
-    slopes: tuple[Array, Array, Array]
+    antenna: Array
+    present: Array
+    subcarrier: Array
+    symbol: Array
     cells: Array
     span: Array
-    energy: float
+    n_samples: Array
+    energy: Array
 
 
 class Products(NamedTuple):
-    """Of U echoes of amplitude one with each other and with the data.
+    """Of U echoes of amplitude one with each other and with the data, at each access point.
+
+    Row and column 0 belong to an echo, 1 to 3 to its derivatives by delay, sine and Doppler shift.
 
     Attributes
     ----------
-    gram : (U, U) complex
-        ``S^H S``.
-    gram_slopes : (3, U, U) complex
-        ``(dS)^H S``, by delay, sine and Doppler shift of the first of each pair.
-    heard : (U,) complex
-        ``S^H y``.
-    heard_slopes : (3, U) complex
-        ``(dS)^H y``.
+    gram : (L, 4, U, 4, U) complex
+        ``[S, dS]^H [S, dS]``.
+    heard : (L, 4, U) complex
+        ``[S, dS]^H y``.
     """
 
     gram: ComplexArray
-    gram_slopes: ComplexArray
     heard: ComplexArray
-    heard_slopes: ComplexArray
 
 
-def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> tuple[Heard, ...]:
+def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> Heard:
     """Check the samples of a scene, and make them smaller."""
     frame = checked_frame(scene)
-    axes = axes_of(scene)
     sizes = np.asarray(scene.n_antennas)
     if len(samples) != len(scene.aps):
         raise ValueError(
             f"samples must hold one array for each of {len(scene.aps)} access points, "
             f"got {len(samples)}"
         )
-    slopes = signals.phase_slopes(scene)
-    longest = min(frame.longest_delay, 1 / frame.subcarrier_spacing)
-    cells_of_delay = longest * frame.bandwidth
-    basis = _delay_basis(frame.n_subcarriers, cells_of_delay)
-    half, every_cell = frame.n_symbols / 2, cells_of(scene)
-    found = []
-    for index, (size, axis) in enumerate(zip(sizes, axes, strict=True)):
+    slopes, cells = signals.phase_slopes(scene), cells_of(scene)
+    longest = min(frame.longest_delay, 1 / frame.subcarrier_spacing) * frame.bandwidth
+    basis = _delay_basis(frame.n_subcarriers, longest)
+    present = (np.arange(sizes.max()) < sizes[:, None]).astype(float)
+    data = np.zeros((*present.shape, basis.shape[1], frame.n_symbols), dtype=complex)
+    antenna, energy = np.zeros(present.shape), np.zeros(len(sizes))
+    for index, (size, axis) in enumerate(zip(sizes, axes_of(scene), strict=True)):
         shape = int(size), frame.n_subcarriers, frame.n_symbols
         given = _checks.finite("samples", samples[index], complex)
         if given.shape != shape:
             raise ValueError(
                 f"samples of access point {index} must have shape {shape}, got {given.shape}"
             )
-        given = given / np.sqrt(scene.noise_variance)
-        cells = every_cell[index]
-        turns = (
-            slopes.antenna[index] @ axis * cells[1],
-            slopes.subcarrier * cells[0],
-            slopes.symbol * cells[2],
-        )
-        sine = 1 / cells[1]
-        span = np.array([[0.0, cells_of_delay], [-sine, sine], [-half, half]])
-        data = basis.conj().T @ given
-        found.append(Heard(data, basis, turns, cells, span, float(np.vdot(given, given).real)))
-    return tuple(found)
+        np.matmul(basis.conj().T, given, out=data[index, :size])
+        energy[index] = np.vdot(given, given).real / scene.noise_variance
+        antenna[index, :size] = slopes.antenna[index] @ axis * cells[index, 1]
+    data /= np.sqrt(scene.noise_variance)
+    span = np.zeros((len(sizes), 3, 2))
+    span[:, 0, 1] = longest
+    span[:, 1] = np.multiply.outer(1 / cells[:, 1], [-1, 1])
+    span[:, 2] = np.array([-1, 1]) * frame.n_symbols / 2
+    turns = slopes.subcarrier * cells[0, 0], slopes.symbol * cells[0, 2]
+    n_samples = sizes * float(frame.n_subcarriers * frame.n_symbols)
+    return Heard(data, basis, antenna, present, *turns, cells, span, n_samples, energy)
 
 
 def checked_frame(scene: MonostaticScene) -> OFDM:
@@ -161,95 +166,125 @@ def _delay_basis(n_subcarriers: int, cells_of_delay: float) -> ComplexArray:
     return basis
 
 
-def _factors(heard: Heard, sights: Array) -> list[tuple[ComplexArray, ComplexArray]]:
-    """Factors (U, n) of delay, sine and Doppler shift, and their derivatives by cells."""
-    antenna, subcarrier, symbol = heard.slopes
-    found: list[tuple[ComplexArray, ComplexArray]] = []
-    for value, slope in zip(sights.T, (subcarrier, antenna, symbol), strict=True):
-        factor: ComplexArray = np.exp(1j * np.outer(value, slope))
-        found.append((factor, 1j * slope * factor))
-    first, bent = found[0]
-    found[0] = first @ heard.basis.conj(), bent @ heard.basis.conj()
-    return found
+def factors_at(
+    heard: Heard, sights: Array, slopes: bool = True
+) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
+    """Of delay, sine and Doppler shift at sights (L, U, 3) in cells, (L, U, n) each.
+
+    With ``slopes`` followed by their derivatives by cells, (L, 2, U, n).
+    """
+    turns = heard.subcarrier, heard.antenna[:, None], heard.symbol
+    found: list[ComplexArray] = []
+    for number, turn in enumerate(turns):
+        factor: ComplexArray = np.exp(1j * (sights[..., number, None] * turn))
+        if number == 1:
+            factor *= heard.present[:, None]
+        if slopes:
+            factor = np.stack([factor, 1j * turn * factor], axis=1)
+        found.append(factor @ heard.basis.conj() if number == 0 else factor)
+    return found[0], found[1], found[2]
+
+
+_BENT = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])  # which factor each derivative bends
 
 
 def products(heard: Heard, sights: Array) -> Products:
-    """Of echoes at sights (U, 3), in cells, with each other and the data."""
-    factors = _factors(heard, sights)
-    grams = [factor.conj() @ factor.T for factor, _ in factors]
-    bent = [slope.conj() @ factor.T for factor, slope in factors]
-    (delay, delay_slope), (sine, sine_slope), (doppler, doppler_slope) = factors
-    n_targets = len(sights)
-    turned = heard.data @ np.concatenate([doppler, doppler_slope]).conj().T
-    planes = np.moveaxis(turned, -1, 0)  # (2 U, N_A, K)
-    plain, sloped = planes[:n_targets], planes[n_targets:]
-
-    def add(antenna: ComplexArray, by_delay: ComplexArray, plane: ComplexArray) -> ComplexArray:
-        line = (antenna.conj()[:, None] @ plane)[:, 0]  # (U, K)
-        total: ComplexArray = np.sum(by_delay.conj() * line, axis=1)
-        return total
-
-    return Products(
-        grams[0] * grams[1] * grams[2],
-        np.stack(
-            [
-                bent[0] * grams[1] * grams[2],
-                grams[0] * bent[1] * grams[2],
-                grams[0] * grams[1] * bent[2],
-            ]
-        ),
-        add(sine, delay, plain),
-        np.stack(
-            [
-                add(sine, delay_slope, plain),
-                add(sine_slope, delay, plain),
-                add(sine, delay, sloped),
-            ]
-        ),
-    )
+    """Of echoes at sights (L, U, 3), in cells, with each other and the data."""
+    n_aps, n_targets = sights.shape[:2]
+    every = delay, sine, doppler = factors_at(heard, sights)
+    gram: Any = 1.0
+    for factor, bent in zip(every, _BENT, strict=True):
+        flat = factor.reshape(n_aps, 2 * n_targets, -1)
+        table = (flat.conj() @ flat.swapaxes(-1, -2)).reshape(n_aps, 2, n_targets, 2, n_targets)
+        gram = gram * table[:, bent][:, :, :, bent]
+    flat = doppler.reshape(n_aps, 2 * n_targets, -1).conj()
+    turned = heard.data.reshape(n_aps, -1, flat.shape[-1]) @ flat.swapaxes(-1, -2)
+    turned = turned.reshape(*heard.data.shape[:3], 2, n_targets)
+    line = np.einsum("lpua,lakqu->lpquk", sine.conj(), turned)  # antennas and symbols are summed
+    seen = np.einsum("lruk,lpquk->lrpqu", delay.conj(), line)
+    return Products(gram, np.stack(
+        [seen[:, 0, 0, 0], seen[:, 1, 0, 0], seen[:, 0, 1, 0], seen[:, 0, 0, 1]], axis=1
+    ))  # fmt: skip
 
 
 def residual(heard: Heard, sights: Array, gains: ComplexArray) -> Heard:
     """What is left of the data without echoes of these gains."""
-    (delay, _), (sine, _), (doppler, _) = _factors(heard, sights)
-    planes = np.einsum("u,ua,uk->aku", gains, sine, delay)
-    return heard._replace(data=heard.data - planes @ doppler)
+    delay, sine, doppler = factors_at(heard, sights, slopes=False)
+    planes = np.einsum("lu,lua,luk->laku", gains, sine, delay)
+    echoes = planes.reshape(len(planes), -1, planes.shape[-1]) @ doppler
+    return heard._replace(data=heard.data - echoes.reshape(heard.data.shape))
 
 
 class Grid(NamedTuple):
-    """Where a map of the matched filter is evaluated, in cells."""
+    """Where the maps of one access point are evaluated, in cells, and the products there.
+
+    Attributes
+    ----------
+    sine, delay, doppler : (S,), (D,), (F,)
+    by_sine, by_delay : (S, A), (D, K) complex
+        Conjugate factors.
+    """
 
     sine: Array
     delay: Array
     doppler: Array
+    by_sine: ComplexArray
+    by_delay: ComplexArray
 
 
-def grid_of(heard: Heard) -> Grid:
+class Charts(NamedTuple):
+    """Grid and map of each access point: ``s^H y / |s|``, (S, D, F), but for a phase.
+
+    The phase is that of the Doppler shift from the first symbol to the middle.
+    """
+
+    grids: list[Grid]
+    maps: list[ComplexArray]
+
+
+def charts_of(heard: Heard) -> Charts:
     """Half a cell from point to point, all over what an echo can be."""
-    n_symbols = heard.data.shape[-1]
-    n_doppler = _FINER_DOPPLER * n_symbols
-    doppler = np.fft.fftfreq(n_doppler) * n_symbols
-    spans = heard.span[:2]
-    delay, sine = (
-        np.linspace(low, high, int(np.ceil(_FINER * (high - low))) + 1) for low, high in spans
-    )
-    return Grid(sine, delay, doppler)
+    n_symbols = len(heard.symbol)
+    doppler = np.asarray(np.fft.fftfreq(_FINER_DOPPLER * n_symbols) * n_symbols, dtype=float)
+    grids, maps = [], []
+    for ap, (span, antenna, data) in enumerate(
+        zip(heard.span, heard.antenna, heard.data, strict=True)
+    ):
+        delay, sine = (
+            np.linspace(low, high, int(np.ceil(_FINER * (high - low))) + 1)
+            for low, high in span[:2]
+        )
+        by_sine = np.exp(-1j * np.outer(sine, antenna)) * heard.present[ap]
+        by_delay = np.exp(-1j * np.outer(delay, heard.subcarrier)) @ heard.basis
+        late = (by_delay / np.sqrt(heard.n_samples[ap])) @ data  # (A, D, N)
+        spectrum = np.fft.fft(late, len(doppler), axis=-1)
+        planes = by_sine @ spectrum.reshape(len(spectrum), -1)
+        grids.append(Grid(sine, delay, doppler, by_sine, by_delay))
+        maps.append(planes.reshape(len(sine), *spectrum.shape[1:]))
+    return Charts(grids, maps)
 
 
-def matched_filter(heard: Heard, grid: Grid) -> ComplexArray:
-    """``s^H y / |s|`` on a grid: (sines, delays, Doppler shifts)."""
-    antenna, subcarrier, symbol = heard.slopes
-    by_delay = np.exp(1j * np.outer(grid.delay, subcarrier)) @ heard.basis.conj()
-    by_sine = np.exp(1j * np.outer(grid.sine, antenna))
-    size = len(antenna) * len(subcarrier) * len(symbol)
-    late = by_delay.conj() @ heard.data / np.sqrt(size)  # (N_A, delays, N)
-    spectrum = np.fft.fft(late, len(grid.doppler), axis=-1)
-    planes = by_sine.conj() @ spectrum.reshape(len(antenna), -1)
-    planes = planes.reshape(len(grid.sine), *spectrum.shape[1:])
-    planes *= np.exp(-1j * grid.doppler * symbol[0])
-    return planes
+def highest(
+    heard: Heard, charts: Charts, sights: Array, gains: ComplexArray
+) -> tuple[Array, Array]:
+    """Highest point (L, 3), in cells, of what echoes of these gains leave; its power (L,).
 
-
-def power(map_: ComplexArray) -> Array:
-    """Squared modulus."""
-    return np.asarray(map_.real**2 + map_.imag**2)
+    The map of an echo is a product of three factors, as the echo is, so that no map is made anew.
+    """
+    delay, sine, doppler = factors_at(heard, sights, slopes=False)
+    places, powers = [], []
+    for ap, (grid, chart) in enumerate(zip(*charts, strict=True)):
+        share = gains[ap, :, None] / np.sqrt(heard.n_samples[ap])
+        late = share * (delay[ap] @ grid.by_delay.T)
+        planes = (sine[ap] @ grid.by_sine.T)[:, :, None] * late[:, None]  # (U, S, D)
+        left = planes.reshape(len(planes), chart[..., 0].size).T @ np.fft.fft(
+            doppler[ap], len(grid.doppler)
+        )
+        left -= chart.reshape(left.shape)
+        parts = left.view(float)
+        parts *= parts
+        power = parts[:, ::2] + parts[:, 1::2]
+        top = np.unravel_index(int(np.argmax(power)), chart.shape)
+        places.append([grid.delay[top[1]], grid.sine[top[0]], grid.doppler[top[2]]])
+        powers.append(power.max())
+    return np.array(places), np.array(powers)

@@ -1,6 +1,5 @@
 """Fisher scoring of the states of all targets at once, and what may be wrong with the result."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,14 +8,12 @@ from numpy.typing import NDArray
 from cfisac import fisher, geometry
 from cfisac.estimators import _joint_local
 from cfisac.estimators._joint_data import (
+    Charts,
     Heard,
     axes_of,
     checked_frame,
-    grid_of,
-    matched_filter,
-    power,
+    highest,
     products,
-    residual,
 )
 from cfisac.limits import coupled
 from cfisac.scenarios import MonostaticScene
@@ -25,7 +22,7 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _STEPS = 40
-_STILL = 1e-16  # nats that a step may still promise
+_STILL = 1e-12  # nats that a step promises, twice: it is the last
 _ROUNDING = 1e-13  # of the energy of the data
 _SAME = 1e-12  # of delays, angles and Doppler shifts in cells: no further than they are known
 _FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
@@ -65,40 +62,50 @@ class Fit(NamedTuple):
     promised: float = np.inf
 
 
-def fit_at(
-    scene: MonostaticScene, heard: Sequence[Heard], positions: Array, velocities: Array
-) -> Fit:
+def fit_at(scene: MonostaticScene, heard: Heard, positions: Array, velocities: Array) -> Fit:
     """The likelihood at some states, its gradient and its information."""
     sights, jacobian = geometry.monostatic(
         positions, velocities, scene.aps[:, None], scene.carrier_frequency, axes_of(scene)[:, None]
     )
-    cells = np.array([each.cells for each in heard])[:, None]
+    cells = heard.cells[:, None]
     here = _joint_local.climb(heard, sights / cells)
-    efim = coupled.echoes(
-        sights,
-        jacobian,
-        _joint_local.root_samples(heard)[:, None] * here.gains,
-        np.asarray(scene.n_antennas),
-        scene.spacing,
-        checked_frame(scene),
-    )
-    slope = np.einsum("lukn,luk->un", jacobian, here.slope / cells).ravel()
+    by_cells = jacobian / cells[..., None]
+    slope = np.einsum("lukn,luk->un", by_cells, here.slope).ravel()
+    half = np.einsum("luki,lukvj->luivj", by_cells, here.efim)
+    efim = np.einsum("luivj,lvjn->uivn", half, by_cells).reshape(slope.size, -1)
     value = float(here.value.sum())
     return Fit(positions, velocities, sights / cells, here.gains, value, slope, efim)
 
 
-def climb(
-    scene: MonostaticScene, heard: Sequence[Heard], start: Fit, max_steps: int = _STEPS
-) -> Fit:
+def exact_efim(scene: MonostaticScene, heard: Heard, fit: Fit) -> Array:
+    """That of a fit by closed sums, where what cannot be known is zero and no rounding."""
+    sights, jacobian = geometry.monostatic(
+        fit.positions,
+        fit.velocities,
+        scene.aps[:, None],
+        scene.carrier_frequency,
+        axes_of(scene)[:, None],
+    )
+    return coupled.echoes(
+        sights,
+        jacobian,
+        np.sqrt(heard.n_samples)[:, None] * fit.gains,
+        np.asarray(scene.n_antennas),
+        scene.spacing,
+        checked_frame(scene),
+    )
+
+
+def climb(scene: MonostaticScene, heard: Heard, start: Fit, max_steps: int = _STEPS) -> Fit:
     """Fisher scoring until a step promises nothing more; a step that goes down is damped."""
     here, damping = start, 0.0
-    rounding = _ROUNDING * sum(each.energy for each in heard)
+    rounding = _ROUNDING * heard.energy.sum()
     for _ in range(max_steps):
         step = _joint_local.solve_damped(here.efim, here.slope, 0.0)
         here = here._replace(promised=float(here.slope @ step))
         if damping > 0:
             step = _joint_local.solve_damped(here.efim, here.slope, damping)
-        if here.promised <= _STILL or damping > 1e6:
+        if damping > 1e6 or here.promised <= 0:
             break
         each = step.reshape(-1, 4)
         there = fit_at(scene, heard, here.positions + each[:, :2], here.velocities + each[:, 2:])
@@ -106,6 +113,8 @@ def climb(
         if damping == 0 and np.all(moved <= _SAME):
             here = here._replace(promised=0.0)
             break
+        if here.promised <= _STILL and damping == 0:
+            return there._replace(promised=here.promised)
         if there.value >= here.value - rounding:
             here, damping = there, damping / 4 if damping > 1e-3 else 0.0
         else:
@@ -122,7 +131,8 @@ def overlaps(sights: Array) -> list[tuple[int, int, int]]:
 
 def complaint(
     scene: MonostaticScene,
-    heard: Sequence[Heard],
+    heard: Heard,
+    charts: Charts,
     fit: Fit,
     corners: Array | None,
     rare: float = _FALSE_ALARM / _CELLS,
@@ -138,7 +148,7 @@ def complaint(
                 "and the samples do not tell them apart"
             )
     strength = _strengths(heard, fit)
-    unheard = np.flatnonzero(strength.sum(axis=0) < least_strength(len(heard), rare))
+    unheard = np.flatnonzero(strength.sum(axis=0) < least_strength(len(heard.data), rare))
     if len(unheard):
         return f"target {_listed(unheard)} is not heard above the noise"
     hidden = np.flatnonzero(_only_beside_others(fit.sights, strength, rare))
@@ -147,7 +157,7 @@ def complaint(
             f"target {_listed(hidden)} is only heard where it shares a resolution cell with "
             "another: they may be one"
         )
-    energy = sum(each.energy for each in heard)
+    energy = float(heard.energy.sum())
     if not fit.promised <= 1e-6 + _ROUNDING * energy:
         return "the likelihood still rises after the last step"
     outside = np.flatnonzero(~_inside(heard, fit, corners))
@@ -160,7 +170,7 @@ def complaint(
     twins = _mirrored(scene, heard, fit, corners)
     if len(twins):
         return f"target {_listed(twins)} may as well be on the other side of the access points"
-    loud = np.flatnonzero(left_over(heard, fit) > _least_left(heard))
+    loud = np.flatnonzero(left_over(heard, charts, fit) > _least_left(heard, charts))
     if len(loud):
         return (
             f"access point {_listed(loud)} hears more than the targets found: there are more of "
@@ -194,31 +204,25 @@ def _apart(efim: Array, positions: Array, velocities: Array, first: int, second:
     return float(off / scale @ np.linalg.solve(spread / np.outer(scale, scale), off / scale))
 
 
-def left_over(heard: Sequence[Heard], fit: Fit) -> Array:
+def left_over(heard: Heard, charts: Charts, fit: Fit) -> Array:
     """Highest peak of the matched filter in what the echoes leave, (L,), noise having mean 1."""
-    peaks = []
-    for each, sights, gains in zip(heard, fit.sights, fit.gains, strict=True):
-        left = residual(each, sights, gains)
-        peaks.append(float(power(matched_filter(left, grid_of(each))).max()))
-    return np.array(peaks)
+    return highest(heard, charts, fit.sights, fit.gains)[1]
 
 
-def _least_left(heard: Sequence[Heard]) -> Array:
-    cells = np.array([np.prod([len(axis) for axis in grid_of(each)]) for each in heard])
-    rounding = np.array([1e-20 * each.energy for each in heard])
-    found: Array = np.log(len(heard) * cells / _FALSE_ALARM) + rounding
+def _least_left(heard: Heard, charts: Charts) -> Array:
+    cells = np.array([each.size for each in charts.maps])
+    found: Array = np.log(len(cells) * cells / _FALSE_ALARM) + 1e-20 * heard.energy
     return found
 
 
-def _strengths(heard: Sequence[Heard], fit: Fit) -> Array:
+def _strengths(heard: Heard, fit: Fit) -> Array:
     """Energy over noise that would be lost without each target, (L, U)."""
-    lost = []
-    for each, sights, gains in zip(heard, fit.sights, fit.gains, strict=True):
-        gram = products(each, sights).gram
-        size = float(np.mean(np.diag(gram).real))
-        inverse = np.linalg.inv(gram / size + 1e-13 * np.eye(len(gram)))
-        lost.append(size * np.abs(gains) ** 2 / np.diag(inverse).real)
-    return np.array(lost)
+    gram = products(heard, fit.sights).gram[:, 0, :, 0]
+    size = np.einsum("luu->l", gram).real / gram.shape[-1]
+    unit = gram / size[:, None, None] + 1e-13 * np.eye(gram.shape[-1])
+    inverse = np.diagonal(np.linalg.inv(unit), axis1=-2, axis2=-1).real
+    lost: Array = size[:, None] * np.abs(fit.gains) ** 2 / inverse
+    return lost
 
 
 def least_strength(n_aps: int, rare: float) -> float:
@@ -239,9 +243,9 @@ def _only_beside_others(sights: Array, strength: Array, rare: float) -> NDArray[
     return (number > 0) & (number < len(sights)) & (free < least)
 
 
-def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[np.bool_]:
+def _inside(heard: Heard, fit: Fit, corners: Array | None) -> NDArray[np.bool_]:
     """Which targets are where echoes can come from, and in the rectangle to five deviations."""
-    span = np.array([each.span for each in heard])[:, None]
+    span = heard.span[:, None]
     near = (fit.sights >= span[..., 0] - 0.5) & (fit.sights <= span[..., 1] + 0.5)
     found = near.all(axis=(0, 2))
     if corners is not None:
@@ -253,7 +257,7 @@ def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[
 
 
 def _mirrored(
-    scene: MonostaticScene, heard: Sequence[Heard], fit: Fit, corners: Array | None
+    scene: MonostaticScene, heard: Heard, fit: Fit, corners: Array | None
 ) -> NDArray[np.int64]:
     """Targets whose mirror image explains the samples as well, and may be there.
 

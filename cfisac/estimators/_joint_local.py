@@ -1,30 +1,19 @@
 """The echoes that each access point hears by itself: matching pursuit, then Fisher scoring."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cfisac.estimators._joint_data import (
-    Grid,
-    Heard,
-    Products,
-    checked_frame,
-    grid_of,
-    matched_filter,
-    power,
-    products,
-    residual,
-)
-from cfisac.limits import coupled
-from cfisac.scenarios import MonostaticScene
+from cfisac.estimators._joint_data import Charts, Heard, Products, highest, products
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+_ROUNDING = 1e-14  # of what an unknown gain takes of a derivative
 _RIDGE = 1e-13  # of a Gram matrix: two echoes that coincide share one gain
 _STEPS_EACH, _STEPS_LAST = 2, 4
+_LAST = 1e-6  # nats that a step promises, twice: from it on another one moves nothing
 _FARTHEST = 0.5  # cells that one step may go
 
 
@@ -54,53 +43,44 @@ class Climb(NamedTuple):
         Of the echoes, over the root of the noise variance.
     slope : (L, U, 3)
         Of the log likelihood by cells.
+    efim : (L, U, 3, U, 3)
+        Of the sights in cells, each access point by itself; what is but rounding is zero.
     """
 
     value: Array
     gains: ComplexArray
     slope: Array
+    efim: Array
 
 
-def climb(heard: Sequence[Heard], sights: Array) -> Climb:
-    """Likelihood of echoes at sights (L, U, 3) in cells, gains at their best, and its gradient."""
-    value, gains, slope = [], [], []
-    for each, places in zip(heard, sights, strict=True):
-        found = products(each, places)
-        best = best_gains(found)
-        value.append(np.vdot(found.heard, best).real)
-        gains.append(best)
-        left = found.heard_slopes - found.gram_slopes @ best
-        slope.append(2 * np.real(best.conj() * left).T)
-    return Climb(np.array(value), np.array(gains, dtype=complex), np.array(slope))
+def climb(heard: Heard, sights: Array) -> Climb:
+    """Likelihood of echoes at sights (L, U, 3) in cells, gains at their best, and its slopes."""
+    found = products(heard, sights)
+    n_aps, _, n_targets = found.heard.shape
+    gram = best_gram(found)
+    cross = found.gram[:, 1:, :, 0].reshape(n_aps, 3 * n_targets, n_targets)
+    both = np.concatenate([found.heard[:, 0, :, None], cross.conj().swapaxes(-1, -2)], axis=-1)
+    solved: Any = np.linalg.solve(gram, both)
+    gains, fit = np.asarray(solved[..., 0], dtype=complex), solved[..., 1:]
+    value = np.einsum("lu,lu->l", found.heard[:, 0].conj(), gains).real
+    left = found.heard[:, 1:] - (cross @ gains[..., None]).reshape(n_aps, 3, n_targets)
+    slope = 2 * np.real(gains.conj()[:, None] * left).swapaxes(-1, -2)
+    whole = found.gram[:, 1:, :, 1:].reshape(n_aps, 3 * n_targets, 3 * n_targets)
+    apart = whole - cross @ fit
+    size = np.diagonal(whole, axis1=-2, axis2=-1).real
+    lost = np.diagonal(apart, axis1=-2, axis2=-1).real <= _ROUNDING * size
+    apart[lost[:, :, None] | lost[:, None, :]] = 0.0
+    efim = apart.reshape(n_aps, 3, n_targets, 3, n_targets)
+    efim = 2 * np.real(efim * gains.conj()[:, None, :, None, None] * gains[:, None, None, None])
+    return Climb(value, gains, slope, efim.transpose(0, 2, 1, 4, 3))
 
 
-def best_gains(found: Products) -> ComplexArray:
-    """Least-squares gains (U,)."""
-    size = float(np.mean(np.diag(found.gram).real))
-    gram = found.gram + _RIDGE * size * np.eye(len(found.gram))
-    return np.asarray(np.linalg.solve(gram, found.heard), dtype=complex)
-
-
-def information(
-    scene: MonostaticScene, heard: Sequence[Heard], sights: Array, gains: ComplexArray
-) -> Array:
-    """EFIM (L, 3 U, 3 U) of sights in cells, each access point by itself."""
-    cells = np.array([each.cells for each in heard])
-    by_cells = np.broadcast_to(np.einsum("lk,kn->lkn", cells, np.eye(3))[:, None, None],
-                               (len(heard), 1, sights.shape[1], 3, 3))  # fmt: skip
-    return coupled.echoes(
-        (sights * cells[:, None])[:, None],
-        by_cells,
-        (root_samples(heard)[:, None] * gains)[:, None],
-        np.asarray(scene.n_antennas)[:, None],
-        scene.spacing,
-        checked_frame(scene),
-    )
-
-
-def root_samples(heard: Sequence[Heard]) -> Array:
-    """Root of the number of samples of each access point, (L,)."""
-    return np.sqrt([float(np.prod([len(slope) for slope in each.slopes])) for each in heard])
+def best_gram(found: Products) -> ComplexArray:
+    """Products of the echoes (L, U, U); what two that coincide share is split between them."""
+    gram = found.gram[:, 0, :, 0]
+    size = np.einsum("luu->l", gram).real / max(gram.shape[-1], 1)
+    ridged: ComplexArray = gram + _RIDGE * size[:, None, None] * np.eye(gram.shape[-1])
+    return ridged
 
 
 def solve_damped(efim: Array, slope: Array, damping: Array | float) -> Array:
@@ -114,51 +94,42 @@ def solve_damped(efim: Array, slope: Array, damping: Array | float) -> Array:
     return step
 
 
-def echoes(scene: MonostaticScene, heard: Sequence[Heard], n_targets: int) -> Local:
+def echoes(heard: Heard, charts: Charts, n_targets: int) -> Local:
     """The strongest echo, then the strongest of what is left, and all together after each."""
-    sights = np.empty((len(heard), 0, 3))
-    grids = [grid_of(each) for each in heard]
-    left = list(heard)
+    n_aps = len(heard.data)
+    sights, gains = np.empty((n_aps, 0, 3)), np.empty((n_aps, 0), dtype=complex)
     for number in range(1, n_targets + 1):
-        peaks = [_peak(*pair) for pair in zip(left, grids, strict=True)]
-        sights = np.concatenate([sights, np.array(peaks)[:, None]], axis=1)
-        last = number == n_targets
-        sights, gains = refined(scene, heard, sights, _STEPS_LAST if last else _STEPS_EACH)
-        if not last:
-            left = [residual(*each) for each in zip(heard, sights, gains, strict=True)]
-    efim = information(scene, heard, sights, gains)
+        peaks, _ = highest(heard, charts, sights, gains)
+        sights = np.concatenate([sights, peaks[:, None]], axis=1)
+        here = refined(heard, sights, _STEPS_LAST if number == n_targets else _STEPS_EACH)
+        sights, gains = here[0], here[1].gains
+    efim = here[1].efim.reshape(n_aps, 3 * n_targets, -1)
     return Local(sights, _weights(efim).reshape(sights.shape))
 
 
-def _peak(heard: Heard, grid: Grid) -> list[float]:
-    """Delay, sine and Doppler shift of the loudest point of the grid."""
-    loud = power(matched_filter(heard, grid))
-    sine, delay, doppler = np.unravel_index(int(np.argmax(loud)), loud.shape)
-    return [float(grid.delay[delay]), float(grid.sine[sine]), float(grid.doppler[doppler])]
-
-
-def refined(
-    scene: MonostaticScene, heard: Sequence[Heard], sights: Array, n_steps: int
-) -> tuple[Array, ComplexArray]:
+def refined(heard: Heard, sights: Array, n_steps: int) -> tuple[Array, Climb]:
     """Fisher scoring, each access point by itself; a step that goes down is not taken."""
-    span = np.array([each.span for each in heard])[:, None]
+    span, n_aps = heard.span[:, None], len(sights)
     here = climb(heard, sights)
-    damping = np.zeros(len(heard))
+    damping = np.zeros(n_aps)
     for _ in range(n_steps):
-        efim = information(scene, heard, sights, here.gains)
-        step = solve_damped(efim, here.slope.reshape(len(heard), -1), damping)
+        efim = here.efim.reshape(n_aps, here.slope[0].size, -1)
+        slope = here.slope.reshape(n_aps, -1)
+        step = solve_damped(efim, slope, damping)
+        last = not damping.any() and np.all(np.sum(slope * step, axis=-1) < _LAST)
         step = np.clip(step.reshape(sights.shape), -_FARTHEST, _FARTHEST)
         trial = np.clip(sights + step, span[..., 0], span[..., 1])
         there = climb(heard, trial)
         better = there.value >= here.value
         damping = np.where(better, damping / 4, np.maximum(8 * damping, 0.1))
         sights = np.where(better[:, None, None], trial, sights)
-        here = Climb(
-            np.where(better, there.value, here.value),
-            np.where(better[:, None], there.gains, here.gains),
-            np.where(better[:, None, None], there.slope, here.slope),
-        )
-    return sights, here.gains
+        here = Climb(*(
+            np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+            for new, old in zip(there, here, strict=True)
+        ))  # fmt: skip
+        if last:
+            break
+    return sights, here
 
 
 def _weights(efim: Array) -> Array:

@@ -135,8 +135,9 @@ def _velocities(
 
 def _least_squares(jacobian: Array, weights: Array, off: Array) -> Array:
     """Weighted least-squares step (..., n), of rows (..., l, 3, n)."""
-    slope = np.einsum("...lkn,...lk->...n", jacobian, weights * off)
-    efim = np.einsum("...lkn,...lk,...lkm->...nm", jacobian, weights, jacobian)
+    rows = jacobian.reshape(*jacobian.shape[:-3], -1, jacobian.shape[-1])
+    weighted = np.swapaxes(rows * weights.reshape(*rows.shape[:-1], 1), -1, -2)
+    slope, efim = (weighted @ off.reshape(*rows.shape[:-1], 1))[..., 0], weighted @ rows
     size = np.sqrt(np.maximum(np.diagonal(efim, axis1=-2, axis2=-1), 1e-300))
     scaled = efim / (size[..., :, None] * size[..., None, :]) + 1e-9 * np.eye(size.shape[-1])
     step: Array = np.linalg.solve(scaled, (slope / size)[..., None])[..., 0] / size

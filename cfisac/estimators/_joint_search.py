@@ -1,6 +1,5 @@
 """A grid over positions and velocities: what all access points hear of each state together."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from cfisac import geometry
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.estimators._joint_data import Heard, axes_of
-from cfisac.estimators._joint_local import climb, refined
+from cfisac.estimators._joint_local import refined
 from cfisac.scenarios import MonostaticScene
 
 Array = NDArray[np.float64]
@@ -33,11 +32,9 @@ class Region(NamedTuple):
     velocities: Array
 
 
-def region(
-    scene: MonostaticScene, heard: Sequence[Heard], corners: Array, max_speed: float
-) -> Region:
+def region(scene: MonostaticScene, heard: Heard, corners: Array, max_speed: float) -> Region:
     """Points in a rectangle and velocities in a disc, close enough that no peak is missed."""
-    cells = np.array([each.cells for each in heard])
+    cells = heard.cells
     middle = corners.mean(axis=0)
     to_corner = np.linalg.norm(corners[1] - corners[0]) / 2
     nearest = max(
@@ -60,7 +57,7 @@ def _between(low: float, high: float, step: float) -> Array:
     return np.linspace(low, high, int(np.ceil((high - low) / step)) + 1)
 
 
-def profiles(scene: MonostaticScene, heard: Sequence[Heard], positions: Array) -> Array:
+def profiles(scene: MonostaticScene, heard: Heard, positions: Array) -> Array:
     """Power over noise by place and Doppler shift, (L, P, F), in steps of a quarter of a cell.
 
     The shifts are in the order of an FFT: from zero up, then the negative ones.
@@ -70,30 +67,24 @@ def profiles(scene: MonostaticScene, heard: Sequence[Heard], positions: Array) -
         positions, still, scene.aps[:, None], scene.carrier_frequency, axes_of(scene)[:, None]
     )
     found = []
-    for each, seen in zip(heard, sights, strict=True):
-        antenna, subcarrier, symbol = each.slopes
-        delay, sine = (seen[:, :2] / each.cells[:2]).T
-        late = np.exp(-1j * np.outer(delay, subcarrier)) @ each.basis
-        turned = np.exp(-1j * np.outer(sine, antenna))
+    for ap, seen in enumerate(sights):
+        delay, sine = (seen[:, :2] / heard.cells[ap, :2]).T
+        late = np.exp(-1j * np.outer(delay, heard.subcarrier)) @ heard.basis
+        turned = np.exp(-1j * np.outer(sine, heard.antenna[ap])) * heard.present[ap]
         steered = (turned[:, :, None] * late[:, None]).reshape(len(positions), -1)
-        series = steered @ each.data.reshape(steered.shape[1], -1)
-        spectrum = np.fft.fft(series, _FINER * len(symbol), axis=-1)
-        size = len(antenna) * len(subcarrier) * len(symbol)
-        found.append((spectrum.real**2 + spectrum.imag**2) / size)
+        series = steered @ heard.data[ap].reshape(steered.shape[1], -1)
+        spectrum = np.fft.fft(series, _FINER * len(heard.symbol), axis=-1)
+        found.append((spectrum.real**2 + spectrum.imag**2) / heard.n_samples[ap])
     return np.array(found)
 
 
-def loudest(
-    scene: MonostaticScene, heard: Sequence[Heard], where: Region
-) -> tuple[Array, NDArray[np.int64]]:
+def loudest(scene: MonostaticScene, heard: Heard, where: Region) -> tuple[Array, NDArray[np.int64]]:
     """Largest sum of powers over velocities at each position (P,), and which velocity (P,)."""
     power = profiles(scene, heard, where.positions).astype(np.float32)
     offset = where.positions - scene.aps[:, None]
     unit = offset / np.linalg.norm(offset, axis=-1, keepdims=True)  # (L, P, 2)
     n_shifts = power.shape[-1]
-    per_speed = [
-        -2 / (scene.wavelength * each.cells[2]) * _FINER for each in heard
-    ]  # steps of Doppler shift per m/s
+    per_speed = -2 / (scene.wavelength * heard.cells[:, 2]) * _FINER  # steps per m/s
     best = np.empty(len(where.positions))
     which = np.empty(len(where.positions), dtype=np.int64)
     step = max(1, _BLOCK // len(where.velocities))
@@ -109,13 +100,13 @@ def loudest(
 
 
 def candidates(
-    scene: MonostaticScene, heard: Sequence[Heard], where: Region, number: int
+    scene: MonostaticScene, heard: Heard, where: Region, number: int
 ) -> tuple[Array, Array]:
     """States (n, 2), (n, 2) to climb from: the loudest, the loudest of what is no neighbour, ..."""
     level, which = loudest(scene, heard, where)
     velocities = where.velocities[which]
-    speed_cell = min(each.cells[2] for each in heard) * scene.wavelength / 2
-    reach = min(each.cells[0] for each in heard) * SPEED_OF_LIGHT / 4
+    speed_cell = heard.cells[:, 2].min() * scene.wavelength / 2
+    reach = heard.cells[:, 0].min() * SPEED_OF_LIGHT / 4
     free = np.ones(len(level), dtype=bool)
     found: list[int] = []
     while len(found) < number and free.any():
@@ -128,9 +119,7 @@ def candidates(
     return where.positions[found], velocities[found]
 
 
-def each_loudest(
-    scene: MonostaticScene, heard: Sequence[Heard], where: Region
-) -> tuple[Array, Array]:
+def each_loudest(scene: MonostaticScene, heard: Heard, where: Region) -> tuple[Array, Array]:
     """The loudest echo at each access point: delay, sine, Doppler shift (L, 3); its energy (L,)."""
     power = profiles(scene, heard, where.positions)
     still = np.zeros_like(where.positions)
@@ -138,14 +127,14 @@ def each_loudest(
         where.positions, still, scene.aps[:, None], scene.carrier_frequency,
         axes_of(scene)[:, None],
     )  # fmt: skip
-    cells = np.array([each.cells for each in heard])
+    cells = heard.cells
     fastest = 2 / scene.wavelength * float(np.hypot(*where.velocities.T).max())
-    start = np.empty((len(heard), 1, 3))
-    for ap, each in enumerate(heard):
-        shift = np.fft.fftfreq(power.shape[-1]) * len(each.slopes[2])
-        allowed = np.abs(shift * each.cells[2]) <= fastest + each.cells[2]
+    start = np.empty((len(cells), 1, 3))
+    shift = np.fft.fftfreq(power.shape[-1]) * len(heard.symbol)
+    for ap, cell in enumerate(cells):
+        allowed = np.abs(shift * cell[2]) <= fastest + cell[2]
         index = int(np.argmax(np.where(allowed, power[ap], -1)))
         place, step = np.unravel_index(index, power.shape[1:])
-        start[ap, 0] = [*places[ap, place, :2] / each.cells[:2], shift[step]]
-    sights, _ = refined(scene, heard, start, 8)
-    return sights[:, 0] * cells, climb(heard, sights).value
+        start[ap, 0] = [*places[ap, place, :2] / cell[:2], shift[step]]
+    sights, here = refined(heard, start, 8)
+    return sights[:, 0] * cells, here.value

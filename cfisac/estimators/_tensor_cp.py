@@ -14,6 +14,7 @@ ComplexArray = NDArray[np.complex128]
 
 _FIRST, _NEXT, _LAST = 10, 20, 5  # sweeps from each start, from the best, and over all samples
 _STILL = 1e-7  # movement of any entry of the factors in a Gauss-Newton step
+_ROUNDING = 1e-12  # of what is left: no reason to refuse a step, or processors part ways
 _ROOM = 3  # directions of each mode that are kept, for each target
 
 
@@ -254,6 +255,7 @@ def _gauss_newton(
     """
     sizes = [each.size for each in factors]
     rank, damping, left = factors[0].shape[1], 1e-3, _left(small, factors)
+    nothing = (np.finfo(float).eps * np.linalg.norm(small)) ** 2
     for _ in range(limit):
         jacobian = np.concatenate(_slopes(factors), axis=1)
         normal = jacobian.conj().T @ jacobian
@@ -266,7 +268,7 @@ def _gauss_newton(
         ]
         now = _left(small, moved)
         still = bool(np.abs(step).max() < _STILL)
-        if now <= left:
+        if now <= left * (1 + _ROUNDING) + nothing:
             factors, left, damping = moved, now, max(damping / 10, 1e-8)
         else:
             damping = min(10 * damping, 1e3)

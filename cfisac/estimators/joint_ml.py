@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.estimators import _joint_fit, _joint_local, _joint_match, _joint_search
-from cfisac.estimators._joint_data import Heard, cells_of, prepare, residual
+from cfisac.estimators._joint_data import Charts, Heard, cells_of, charts_of, prepare, residual
 from cfisac.scenarios import MonostaticScene
 
 Array = NDArray[np.float64]
@@ -142,15 +142,15 @@ def estimate(
     number = _checks.one("n_targets", n_targets, _checks.count)
     area = None if corners is None else _corners(corners)
     heard = prepare(scene, samples)
-    for each in heard:
-        _refuse_rank(number, [len(slope) for slope in each.slopes])
-    local = _joint_local.echoes(scene, heard, number)
-    positions, velocities = _joint_match.states(scene, cells_of(scene), local, area)
+    _refuse_rank(number, scene)
+    charts = charts_of(heard)
+    local = _joint_local.echoes(heard, charts, number)
+    positions, velocities = _joint_match.states(scene, heard.cells, local, area)
     order = np.lexsort(positions.T[::-1])
     start = _joint_fit.fit_at(scene, heard, positions[order], velocities[order])
     if fusion == "echoes":
-        return _estimate_of(scene, start._replace(promised=0.0), heard, area)
-    return _estimate_of(scene, _joint_fit.climb(scene, heard, start), heard, area)
+        return _estimate_of(scene, start._replace(promised=0.0), heard, charts, area)
+    return _estimate_of(scene, _joint_fit.climb(scene, heard, start), heard, charts, area)
 
 
 def detect(
@@ -212,15 +212,14 @@ def detect(
     if not chance < 1:
         raise ValueError(f"false_alarm must be < 1, got {chance}")
     heard = prepare(scene, samples)
-    for each in heard:
-        _refuse_rank(number, [len(slope) for slope in each.slopes])
+    _refuse_rank(number, scene)
     where = _joint_search.region(scene, heard, area, limit)
     fit: _joint_fit.Fit | None = None
     for _ in range(number):
         fit = _one_more(scene, heard, where, fit)
     assert fit is not None
     rare = chance / (len(where.positions) * len(where.velocities))
-    return _estimate_of(scene, fit, heard, area, rare)
+    return _estimate_of(scene, fit, heard, charts_of(heard), area, rare)
 
 
 def detect_each(
@@ -320,7 +319,7 @@ def fuse(scene: MonostaticScene, sights: ArrayLike, sight_snr: ArrayLike) -> tup
 
 def _one_more(
     scene: MonostaticScene,
-    heard: Sequence[Heard],
+    heard: Heard,
     where: _joint_search.Region,
     fit: _joint_fit.Fit | None,
 ) -> _joint_fit.Fit:
@@ -328,7 +327,7 @@ def _one_more(
     left = heard
     positions = velocities = np.zeros((0, 2))
     if fit is not None:
-        left = [residual(*each) for each in zip(heard, fit.sights, fit.gains, strict=True)]
+        left = residual(heard, fit.sights, fit.gains)
         positions, velocities = fit.positions, fit.velocities
     climbed = []
     for place, speed in zip(
@@ -344,7 +343,8 @@ def _one_more(
 def _estimate_of(
     scene: MonostaticScene,
     fit: _joint_fit.Fit,
-    heard: Sequence[Heard],
+    heard: Heard,
+    charts: Charts,
     corners: Array | None,
     rare: float | None = None,
 ) -> Estimate:
@@ -353,7 +353,9 @@ def _estimate_of(
         fit = _joint_fit.fit_at(scene, heard, fit.positions[order], fit.velocities[order])._replace(
             promised=fit.promised
         )
-    reason = _joint_fit.complaint(scene, heard, fit, corners, *([] if rare is None else [rare]))
+    fit = fit._replace(efim=_joint_fit.exact_efim(scene, heard, fit))
+    least = [] if rare is None else [rare]
+    reason = _joint_fit.complaint(scene, heard, charts, fit, corners, *least)
     return Estimate(
         fit.positions,
         fit.velocities,
@@ -372,9 +374,11 @@ def _corners(corners: ArrayLike) -> Array:
     return area
 
 
-def _refuse_rank(n_targets: int, shape: Sequence[int]) -> None:
+def _refuse_rank(n_targets: int, scene: MonostaticScene) -> None:
+    frame = scene.waveform
+    shape = int(np.min(scene.n_antennas)), frame.n_subcarriers, frame.n_symbols
     if n_targets > 1 and 2 * n_targets + 2 > sum(min(size, n_targets) for size in shape):
         raise ValueError(
-            f"n_targets must be at most what samples of shape {tuple(shape)} can carry, "
+            f"n_targets must be at most what samples of shape {shape} can carry, "
             f"2 U + 2 <= sum of min(size, U), got {n_targets}"
         )

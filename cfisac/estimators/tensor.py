@@ -8,8 +8,8 @@ the same first stage: :func:`data_level` fuses delays, angles and Doppler shifts
 factors, and :func:`lattice` takes the best point of a grid.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,9 @@ from cfisac.estimators._tensor_association import Separated, associate, separate
 from cfisac.estimators._tensor_cp import Components, decompose, match, tone
 from cfisac.estimators._tensor_fusion import Objective, objective
 from cfisac.scenarios import MonostaticScene
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 Array = NDArray[np.float64]
 
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 _PLACE, _SPEED = 10.0, 4.0  # m, m/s: coarse grids, a fraction of the lobes of liu's frame
+_POLISH = 5  # Newton steps after least squares
 _AROUND = 3  # points of a lattice on each side of the continuous maximum
 
 
@@ -287,7 +291,27 @@ def _least_squares(
         jac=slope,
         x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14,
     )  # fmt: skip
-    return np.concatenate([found.x, start[free:]]), bool(found.success)
+    return np.concatenate([_polished(found, residual, slope), start[free:]]), bool(found.success)
+
+
+def _polished(
+    found: "OptimizeResult", residual: Callable[[Array], Array], slope: Callable[[Array], Array]
+) -> Array:
+    """Newton steps on the gradient: at its end least squares goes by a cost that rounding fills."""
+
+    def gradient(state: Array) -> Array:
+        return slope(state).T @ residual(state)
+
+    state, size = np.asarray(found.x), 1e-6 * float(np.linalg.norm(found.x))
+    for _ in range(_POLISH):
+        moves = size * np.eye(len(state))
+        bend = np.array([gradient(state + each) - gradient(state - each) for each in moves])
+        step = np.linalg.lstsq(bend + bend.T, -4 * size * gradient(state), rcond=None)[0]
+        state = state + step
+        if np.linalg.norm(step) <= 1e-6 * size:
+            break
+    better = np.sum(residual(state) ** 2) <= 2 * found.cost * (1 + 1e-9)
+    return np.asarray(state if better else found.x)
 
 
 def lattice(

@@ -77,20 +77,33 @@ def test_products_are_those_of_the_samples_themselves():
     scene = scene_of(rng, 3)
     _, samples = echoes(scene, rng)
     heard = _joint_data.prepare(scene, samples)
-    assert heard[0].data.shape[1] < 40
+    assert heard.data.shape[2] < 40
     factors = signals.echo_factors(scene)
-    for ap, each in enumerate(heard):
+    sights, _ = geometry.monostatic(
+        scene.targets, scene.velocities, scene.aps[:, None], scene.carrier_frequency
+    )
+    found = _joint_data.products(heard, sights / heard.cells[:, None])
+    for ap, given_samples in enumerate(samples):
         plain = np.einsum(
             "ua,uk,ut->uakt", factors.antenna[ap], factors.subcarrier[ap], factors.symbol[ap]
         ).reshape(3, -1)
-        sights, _ = geometry.monostatic(
-            scene.targets, scene.velocities, scene.aps[ap], scene.carrier_frequency
-        )
-        found = _joint_data.products(each, sights / each.cells)
-        assert np.allclose(found.gram, plain.conj() @ plain.T, atol=1e-6, rtol=0)
-        data = samples[ap].ravel() / np.sqrt(scene.noise_variance)
-        assert np.allclose(found.heard, plain.conj() @ data, rtol=1e-9)
-        assert each.energy == pytest.approx(np.vdot(data, data).real)
+        assert np.allclose(found.gram[ap, 0, :, 0], plain.conj() @ plain.T, atol=1e-6, rtol=0)
+        data = given_samples.ravel() / np.sqrt(scene.noise_variance)
+        assert np.allclose(found.heard[ap, 0], plain.conj() @ data, rtol=1e-9)
+        assert heard.energy[ap] == pytest.approx(np.vdot(data, data).real)
+
+
+def test_information_of_the_climb_is_that_of_closed_sums():
+    """Two roads: products of factors, and closed sums with their own care for rounding."""
+    for seed in range(5):
+        rng = np.random.default_rng([5, seed])
+        scene = scene_of(rng, 3)
+        _, samples = echoes(scene, rng)
+        heard = _joint_data.prepare(scene, samples)
+        fit = _joint_fit.fit_at(scene, heard, scene.targets, scene.velocities)
+        exact = _joint_fit.exact_efim(scene, heard, fit)
+        root = np.sqrt(np.diag(exact))
+        assert np.allclose(fit.efim / np.outer(root, root), exact / np.outer(root, root), atol=1e-7)
 
 
 def test_slopes_are_those_of_differences():
@@ -130,18 +143,38 @@ def test_value_is_the_energy_of_a_projection():
     assert fit.value == pytest.approx(total, rel=1e-9)
 
 
-def test_matched_filter_is_the_product_with_each_echo():
+def test_charts_are_the_products_with_each_echo():
+    """But for their phase; access points of fewer antennas have smaller ones."""
     rng = np.random.default_rng(4)
     scene = scene_of(rng, 2)
+    scene = replace(scene, n_antennas=np.where(np.arange(len(scene.aps)) == 1, 4, 6))
     _, samples = echoes(scene, rng)
-    each = _joint_data.prepare(scene, samples)[1]
-    grid = _joint_data.grid_of(each)
-    map_ = _joint_data.matched_filter(each, grid)
-    assert map_.shape == tuple(len(axis) for axis in grid)
-    for sine, delay, doppler in rng.integers(0, map_.shape, (5, 3)):
-        sights = np.array([[grid.delay[delay], grid.sine[sine], grid.doppler[doppler]]])
-        one = _joint_data.products(each, sights).heard[0] / np.sqrt(6 * 64 * 32)
-        assert map_[sine, delay, doppler] == pytest.approx(one, rel=1e-9)
+    heard = _joint_data.prepare(scene, samples)
+    charts = _joint_data.charts_of(heard)
+    for ap, (grid, chart) in enumerate(zip(*charts, strict=True)):
+        assert chart.shape == (len(grid.sine), len(grid.delay), len(grid.doppler))
+        for sine, delay, doppler in rng.integers(0, chart.shape, (5, 3)):
+            sights = np.zeros((len(samples), 1, 3))
+            sights[ap] = grid.delay[delay], grid.sine[sine], grid.doppler[doppler]
+            one = _joint_data.products(heard, sights).heard[ap, 0, 0]
+            one /= np.sqrt(samples[ap].size)
+            assert abs(chart[sine, delay, doppler]) == pytest.approx(abs(one), rel=1e-9)
+
+
+def test_what_echoes_leave_is_the_chart_of_the_residual():
+    rng = np.random.default_rng(6)
+    scene = scene_of(rng, 2)
+    _, samples = echoes(scene, rng)
+    heard = _joint_data.prepare(scene, samples)
+    sights = rng.uniform(heard.span[:, None, :, 0], heard.span[:, None, :, 1], (len(samples), 2, 3))
+    gains = rng.normal(size=sights.shape[:2]) + 1j * rng.normal(size=sights.shape[:2])
+    where, power = _joint_data.highest(heard, _joint_data.charts_of(heard), sights, gains)
+    left = _joint_data.residual(heard, sights, gains)
+    charts = _joint_data.charts_of(left)
+    most = [np.max(np.abs(chart) ** 2) for chart in charts.maps]
+    assert np.allclose(power, most, rtol=1e-9)
+    one = _joint_data.products(left, where[:, None]).heard[:, 0, 0]
+    assert np.allclose(np.abs(one) ** 2 / heard.n_samples, power, rtol=1e-9)
 
 
 @given(seed=SEEDS)
