@@ -274,17 +274,17 @@ def highest(
     delay, sine, doppler = factors_at(heard, sights, slopes=False)
     places, powers = [], []
     for ap, (grid, chart) in enumerate(zip(*charts, strict=True)):
-        share = gains[ap, :, None] / np.sqrt(heard.n_samples[ap])
-        late = share * (delay[ap] @ grid.by_delay.T)
-        planes = (sine[ap] @ grid.by_sine.T)[:, :, None] * late[:, None]  # (U, S, D)
-        left = planes.reshape(len(planes), chart[..., 0].size).T @ np.fft.fft(
-            doppler[ap], len(grid.doppler)
-        )
-        left -= chart.reshape(left.shape)
-        parts = left.view(float)
-        parts *= parts
-        power = parts[:, ::2] + parts[:, 1::2]
-        top = np.unravel_index(int(np.argmax(power)), chart.shape)
+        left = chart.reshape(-1, len(grid.doppler))
+        if sights.shape[1]:
+            share = gains[ap, :, None] / np.sqrt(heard.n_samples[ap])
+            late = share * (delay[ap] @ grid.by_delay.T)
+            planes = (sine[ap] @ grid.by_sine.T)[:, :, None] * late[:, None]  # (U, S, D)
+            echoes = planes.reshape(len(planes), -1).T @ np.fft.fft(doppler[ap], left.shape[1])
+            left = np.subtract(left, echoes, out=echoes)
+        power = left.real**2
+        power += left.imag**2
+        index = int(np.argmax(power))
+        top = np.unravel_index(index, chart.shape)
         places.append([grid.delay[top[1]], grid.sine[top[0]], grid.doppler[top[2]]])
-        powers.append(power.max())
+        powers.append(power.flat[index])
     return np.array(places), np.array(powers)

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _STEPS = 40
-_STILL = 1e-12  # nats that a step promises, twice: it is the last
+_STILL = 1e-10  # nats that a step promises, twice: it is the last
 _ROUNDING = 1e-13  # of the energy of the data
 _SAME = 1e-12  # of delays, angles and Doppler shifts in cells: no further than they are known
 _FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
