@@ -77,11 +77,7 @@ def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> tuple[Heard
     frame = checked_frame(scene)
     axes = axes_of(scene)
     sizes = np.asarray(scene.n_antennas)
-    if len(samples) != len(scene.aps):
-        raise ValueError(
-            f"samples must hold one array for each of {len(scene.aps)} access points, "
-            f"got {len(samples)}"
-        )
+    given_each = _checks.each_of("samples", samples, len(scene.aps), "access points")
     slopes = signals.phase_slopes(scene)
     longest = min(frame.longest_delay, 1 / frame.subcarrier_spacing)
     cells_of_delay = longest * frame.bandwidth
@@ -90,7 +86,7 @@ def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> tuple[Heard
     found = []
     for index, (size, axis) in enumerate(zip(sizes, axes, strict=True)):
         shape = int(size), frame.n_subcarriers, frame.n_symbols
-        given = _checks.finite("samples", samples[index], complex)
+        given = _checks.squarable("samples", given_each[index])
         if given.shape != shape:
             raise ValueError(
                 f"samples of access point {index} must have shape {shape}, got {given.shape}"

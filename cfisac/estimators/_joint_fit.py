@@ -157,7 +157,7 @@ def complaint(
     lost = np.flatnonzero(blind.any(axis=1))
     if len(lost):
         return f"target {_listed(lost)} cannot be identified by these access points"
-    twins = _mirrored(scene, heard, fit, corners)
+    twins = mirrored(scene, heard, fit, corners)
     if len(twins):
         return f"target {_listed(twins)} may as well be on the other side of the access points"
     loud = np.flatnonzero(left_over(heard, fit) > _least_left(heard))
@@ -252,7 +252,7 @@ def _inside(heard: Sequence[Heard], fit: Fit, corners: Array | None) -> NDArray[
     return np.asarray(found)
 
 
-def _mirrored(
+def mirrored(
     scene: MonostaticScene, heard: Sequence[Heard], fit: Fit, corners: Array | None
 ) -> NDArray[np.int64]:
     """Targets whose mirror image explains the samples as well, and may be there.

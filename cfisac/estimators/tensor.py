@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks, geometry
 from cfisac.estimators import _tensor_association as _association
+from cfisac.estimators import _tensor_check as _check
 from cfisac.estimators import _tensor_fusion as _fusion
 from cfisac.estimators._tensor_association import Separated, associate, separate
 from cfisac.estimators._tensor_cp import Components, decompose, match, tone
@@ -101,11 +102,22 @@ def estimate(
     weighting, corners, max_speed
         As in :func:`fuse`.
 
+    Returns
+    -------
+    TensorEstimate
+        Not ``converged`` if a step of :func:`separate` or :func:`fuse` did not find what it looked
+        for, if an echo that is left stands out of the noise (there are more targets), if echoes at
+        the states found leave more of the samples than noise and 3 % of an echo (the access points
+        do not agree, as when their samples were interchanged), or if a mirror image explains the
+        samples as well: access points on a line.
+
     Raises
     ------
     ValueError
         If the samples do not fit the scene or are not finite, there are more targets than a
-        tensor can carry, or the region to search is empty.
+        tensor can carry, the region to search is empty or larger than a grid of four million
+        points, or the scene tells no angle, position or velocity: one antenna, one access point,
+        one symbol.
 
     Examples
     --------
@@ -119,8 +131,14 @@ def estimate(
     >>> np.allclose(np.sort(found.positions[:, 0]), np.sort(scene.targets[:, 0]))
     True
     """
+    _association.axes_of(scene)
     region = _corners(scene, corners)
-    return fuse(scene, separate(scene, samples, n_targets), weighting, region, max_speed)
+    separated = separate(scene, samples, n_targets)
+    found = fuse(scene, separated, weighting, region, max_speed)
+    if not found.converged:
+        return found
+    against = _check.complaints(scene, samples, separated, *found[:2], region)
+    return found._replace(converged=not against, reason="; ".join(against))
 
 
 def fuse(
@@ -164,10 +182,11 @@ def fuse(
     >>> bool(abs(found.velocities - scene.velocities).max() < 1e-6)
     True
     """
+    _association.refuse_others(scene, separated)
     region = _corners(scene, corners)
     fastest = _checks.one("max_speed", max_speed, _checks.positive)
-    places = _grid(region[0], region[1], _PLACE)
-    speeds = _grid(np.full(2, -fastest), np.full(2, fastest), _SPEED)
+    places = _check.grid("corners", region[0], region[1], _PLACE)
+    speeds = _check.grid("max_speed", np.full(2, -fastest), np.full(2, fastest), _SPEED)
     speeds = speeds[np.hypot(*speeds.T) <= fastest + _SPEED]
     near, _ = _association.start(scene, separated, region)
     reasons = [separated.reason] if separated.reason else []
@@ -232,6 +251,7 @@ def data_level(
     True
     """
     _checks.one_of("observables", observables, "all", "apart", "ranges")
+    _association.refuse_others(scene, separated)
     region = _corners(scene, corners)
     information = np.swapaxes(separated.information, 0, 1).copy()
     if observables != "all":
@@ -335,6 +355,13 @@ def lattice(
     """
     step = _checks.one("place_step", place_step, _checks.positive)
     rise = _checks.one("speed_step", speed_step, _checks.positive)
+    _association.refuse_others(scene, separated)
+    _checks.kind("fused", fused, TensorEstimate)
+    for name in ("positions", "velocities"):
+        if _checks.finite(f"fused.{name}", getattr(fused, name)).shape != (
+            separated.order.shape[1], 2,
+        ):  # fmt: skip
+            raise ValueError("fused must hold a position and a velocity of each target")
     positions, velocities = [], []
     for target, (place, speed) in enumerate(zip(fused.positions, fused.velocities, strict=True)):
         goal = _fusion.objective(scene, separated, target, weighting=weighting)
@@ -356,17 +383,10 @@ def _corners(scene: MonostaticScene, corners: ArrayLike | None) -> Array:
     if corners is None:
         region = np.array([scene.aps.min(axis=0), scene.aps.max(axis=0)])
     else:
-        region = _checks.points("corners", corners, 2)
+        region = _checks.squarable("corners", _checks.points("corners", corners, 2), float)
     if region.shape != (2, 2) or not np.all(region[1] > region[0]):
         raise ValueError(
             "corners must be lower left and upper right (2, 2) of a region with an area, "
             f"got {region.tolist()}"
         )
     return np.asarray(region)
-
-
-def _grid(low: Array, high: Array, step: float) -> Array:
-    sides = [
-        np.linspace(a, b, int(np.ceil((b - a) / step)) + 1) for a, b in zip(low, high, strict=True)
-    ]
-    return np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 2)
