@@ -49,17 +49,17 @@ def region(
     across = cells[:, 1].min() * nearest
     turning = speed_cell * nearest / max(max_speed, 1e-9)
     step = _POSITION_STEP * min(along, across, 2 * turning)
+    if (2 * max_speed / (_VELOCITY_STEP * speed_cell) + 1) ** 2 > _MOST:
+        raise ValueError(
+            f"max_speed must be at most {_VELOCITY_STEP * speed_cell * _MOST**0.5 / 2:.3g} m/s for "
+            f"this waveform, got {max_speed:g}"
+        )
     number = np.prod(np.ceil((corners[1] - corners[0]) / step) + 1)
     n_shifts = _FINER * max(each.data.shape[-1] for each in heard)
     if number * len(heard) * n_shifts > _MOST:
         raise ValueError(
             f"corners must hold at most {_MOST / len(heard) / n_shifts:.3g} points {step:.3g} m "
             f"apart, got {number:.3g}"
-        )
-    if (2 * max_speed / (_VELOCITY_STEP * speed_cell) + 1) ** 2 > _MOST:
-        raise ValueError(
-            f"max_speed must be at most {_VELOCITY_STEP * speed_cell * _MOST**0.5 / 2:.3g} m/s for "
-            f"this waveform, got {max_speed:g}"
         )
     axes = [_between(low, high, step) for low, high in corners.T]
     positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)

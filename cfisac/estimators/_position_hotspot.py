@@ -141,8 +141,7 @@ def _checked_tiles(scene: MultistaticScene, tiles: tuple[int, int]) -> tuple[int
     parts = _checks.count("tiles", tiles)
     if parts.shape != (2,) or np.any(np.array(sizes) % parts):
         raise ValueError(
-            f"tiles must be two whole numbers that divide symbols and subcarriers {sizes}, "
-            f"got {tiles!r}"
+            f"tiles must divide symbols and subcarriers {sizes}, two whole numbers, got {tiles!r}"
         )
     return int(parts[0]), int(parts[1])
 

@@ -118,6 +118,10 @@ def estimate(
 
     Notes
     -----
+    Doppler shifts are known modulo one over the symbol period T: an AP that sees a target come or
+    go faster than ``wavelength / (4 T)`` takes it for one that is ``wavelength / (2 T)`` slower.
+    Where one velocity has all these shifts at all APs, nothing tells it from the true one.
+
     Targets that share a resolution cell at some APs are estimated like others, and listed in
     ``overlaps``. If they do at every AP they must be seven standard deviations apart. Near the SNR
     at which targets are no longer heard, :func:`detect` finds what no AP can find by itself.

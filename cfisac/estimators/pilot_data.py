@@ -176,6 +176,7 @@ def delays(
     seen = _checks.squarable("observations", observations)
     known = _checks.squarable("pilots", pilots)
     spacing = _checks.one("subcarrier_spacing", subcarrier_spacing, _checks.positive)
+    _checks.squarable("subcarrier_spacing", spacing, float)
     if seen.ndim < 3 or seen.shape[-2] < 2:
         raise ValueError(
             f"observations must have shape (..., A, K, T) with K >= 2, got {seen.shape}"
