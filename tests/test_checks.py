@@ -73,7 +73,7 @@ def test_objects_sequences_and_energies_are_named():
         (lambda x: _checks.squarable("scene", x), [1e101, [0, 1e-101], [np.nan], "x", None]),
     ):
         for value in bad:
-            with pytest.raises(ValueError, match="^scene must be "):
+            with pytest.raises(ValueError, match=r"^scene must be "):
                 check(value)
     assert _checks.each_of("scene", np.ones(2), 2, "things") == [1, 1]
     assert _checks.squarable("scene", [0.0, 1e-100]).dtype == complex

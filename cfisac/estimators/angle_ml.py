@@ -122,7 +122,7 @@ def estimate_from_channel(
         )
     if array.spacing > 0.5:
         raise ValueError(
-            f"array must have a spacing <= 0.5 for an unambiguous angle, got {array.spacing}"
+            f"array spacing must be <= 0.5 for an unambiguous angle, got {array.spacing}"
         )
     shape = channel.shape[:-1]
     rows = channel.reshape(-1, array.n_antennas)

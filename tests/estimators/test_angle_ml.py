@@ -457,7 +457,7 @@ def test_other_arrays_shapes_and_sizes_are_named():
         ("array must", lambda: angle_ml.estimate(seen, np.ones(6), None)),
         ("array must", lambda: angle_ml.estimate_from_channel(np.ones(8), "x")),
         ("array must", lambda: angle_ml.predicted_mse(1.0, 3)),
-        ("array must", lambda: angle_ml.estimate_from_channel(
+        ("array spacing must", lambda: angle_ml.estimate_from_channel(
             np.ones(8), UniformLinearArray(8, 0.7))),
         ("observations and pilots must", lambda: angle_ml.estimate(seen, np.ones((2, 6)), array)),
         ("observations must", lambda: angle_ml.estimate(1e200 * seen, np.ones(6), array)),

@@ -529,7 +529,7 @@ def test_space_arrays_of_ones_own_and_other_scenes_are_refused(good):
 
 def test_bad_samples_are_refused(good):
     scene, samples = good
-    with pytest.raises(ValueError, match="one array for each of 4"):
+    with pytest.raises(ValueError, match="samples must be of 4 access points"):
         joint_ml.estimate(scene, samples[:3], 1)
     with pytest.raises(
         ValueError, match=r"samples of access point 2 must have shape \(6, 64, 32\)"

@@ -613,7 +613,7 @@ def test_tiles_are_two_divisors(tiles):
             scene, sent, samples, scene.targets[0], 2.0, 1.0, tiles=tiles),
         lambda: position_ml.estimate(scene, sent, samples, scene.targets, 2.0, 1.0, tiles=tiles),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match="^tiles must"):
+        with pytest.raises(ValueError, match=r"^tiles must"):
             call()
 
 
