@@ -49,6 +49,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+_TINIEST = 1e-100  # separation whose square is still a number; below it, equal echoes
 _LARGEST = 1e12  # SNR at which squares of it still have digits to spare
 _STEP_DB, _CLOSE_DB = 2.0, 1e-9
 _RANGE_DB = 100.0  # on either side of the landscape's own SNR
@@ -110,6 +111,7 @@ def pairwise_error(snr: ArrayLike, separation: ArrayLike, fading: str = "phase")
     shape = _checks.must_broadcast(snr=heard.shape, separation=apart.shape)
     if not shape or shape[-1] == 0:
         raise ValueError(f"snr and separation must have shape (..., L), got {shape}")
+    apart = np.where(apart < _TINIEST, 0.0, apart)
     flat = [np.broadcast_to(each, shape).reshape(-1, shape[-1]) for each in (heard, apart)]
     return contour.probability(flat[0], flat[1], fading).reshape(shape[:-1])
 
