@@ -151,6 +151,8 @@ def landscape(
     if np.min(np.linalg.norm(points[:, None] - scene.aps, axis=-1)) == 0:
         raise ValueError("n_per_side must not put a place on an access point")
     heard = scene.total_snr[:, index] if snr is None else _checks.non_negative("snr", snr)
+    if heard.shape not in ((), (len(scene.aps),)):
+        raise ValueError(f"snr must have shape ({len(scene.aps)},), got {heard.shape}")
     metric = _metric(scene, np.vstack([truth, points]), velocity)
     return Landscape(
         np.broadcast_to(heard, len(scene.aps)),
@@ -207,6 +209,7 @@ def line(
     0.0833
     """
     wide = _checks.one("width", width, _checks.positive)
+    _checks.squarable("width", wide, float)
     sharp = _checks.one("spread", spread, _checks.positive)
     number = _checks.one("n_cells", n_cells, _checks.count)
     _checks.room("n_cells", (number,))

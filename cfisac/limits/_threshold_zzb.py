@@ -80,6 +80,7 @@ def scalar(
     """The integral with any pairwise error ``chance(snr, |r|)`` at each SNR (...)."""
     snr, error = chance
     wide = _checks.one("width", width, _checks.positive)
+    _checks.squarable("width", wide, float)
     end = wide / 2 if _checks.yes_or_no("circular", circular) else wide
     h, weights = _panels(end)
     likeness = correlated(correlation, h)

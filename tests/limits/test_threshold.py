@@ -699,6 +699,9 @@ def test_landscapes_beyond_memory_and_odd_correlations_are_named():
     same = threshold.uniform(4)
     for match, call in (
         ("n_per_side must", lambda: threshold.landscape(scene, [[75, 75], [275, 275]], 10**9)),
+        ("width must", lambda: threshold.line(1.0, same, 1.0, 1e308)),
+        ("width must", lambda: threshold.ziv_zakai(1.0, same, 1e308)),
+        ("snr must", lambda: threshold.landscape(scene, [[75, 75], [275, 275]], 4, snr=[1, 2])),
         ("n_cells must", lambda: threshold.line(1.0, same, 1.0, 1.0, n_cells=10**10)),
         ("circular must", lambda: threshold.line(1.0, same, 1.0, 1.0, circular="no")),
         ("circular must", lambda: threshold.ziv_zakai(1.0, same, 1.0, circular=1)),
