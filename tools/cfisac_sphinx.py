@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from docutils import nodes
@@ -143,9 +144,10 @@ class Opening(SphinxDirective):
     """
 
     has_content = True
-    option_spec = {"level": lambda given: directives.choice(given, ("1", "2", "3"))}
+    option_spec: ClassVar = {"level": lambda given: directives.choice(given, ("1", "2", "3"))}
 
     def run(self):
+        """Build the box; what only the whole page tells is filled in later."""
         box = nodes.admonition(classes=["opening"])
         box += nodes.title("", "In this chapter")
         self.state.nested_parse(self.content, self.content_offset, box)
