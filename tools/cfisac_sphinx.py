@@ -2,15 +2,21 @@
 
 Colab opens notebooks only, so its button points to the stored notebook of a chapter. Equations
 taken from a source keep the number they have there. Numbers glued into prose are set like prose.
-Signatures on the pages of the package show values that can be typed.
+Signatures on the pages of the package show values that can be typed. Every chapter opens with a
+box, ``{opening}``: what it teaches, what it needs, how long it takes and how to cite it.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import ClassVar
 
+import yaml
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx import addnodes
+from sphinx.util.docutils import SphinxDirective
 
 MINUS, THOUSANDS = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -131,6 +137,84 @@ def values_are_readable(app, doctree, docname) -> None:
             text.parent.replace(text, nodes.Text(shorter(text.astext())))
 
 
+class Opening(SphinxDirective):
+    """The box under a chapter's title. Its text says what the reader learns, and needs.
+
+    ``:level:`` is 1, 2 or 3: a first course, a second one, research.
+    """
+
+    has_content = True
+    option_spec: ClassVar = {"level": lambda given: directives.choice(given, ("1", "2", "3"))}
+
+    def run(self):
+        """Build the box; what only the whole page tells is filled in later."""
+        box = nodes.admonition(classes=["opening"])
+        box += nodes.title("", "In this chapter")
+        self.state.nested_parse(self.content, self.content_offset, box)
+        level = int(self.options.get("level", "2"))
+        stars = "★" * level + "☆" * (3 - level)
+        told = ("a first course", "a second course", "research")[level - 1]
+        line = nodes.paragraph(classes=["opening-line"])
+        line += nodes.inline("", "", classes=["opening-minutes"])
+        line += nodes.inline("", f"{stars}", classes=["opening-stars"])
+        line += nodes.Text(f" {told}")
+        box += [line, nodes.container(classes=["opening-cite"])]
+        return [box]
+
+
+MINUTE = {"words": 150, "formulas": 3, "lines": 20}  # read in one
+
+
+def openings_are_filled(app, doctree, docname) -> None:
+    """Write the minutes and the citation into the box of a chapter."""
+    for box in doctree.findall(nodes.admonition):
+        if "opening" not in box["classes"]:
+            continue
+        for line in box.findall(nodes.inline):
+            if "opening-minutes" in line["classes"]:
+                line += nodes.Text(f"{minutes(doctree)} minutes to read · ")
+        for place in box.findall(nodes.container):
+            if "opening-cite" in place["classes"]:
+                place += citation(app, docname, next(doctree.findall(nodes.title)).astext())
+
+
+def minutes(doctree) -> int:
+    """How long a page takes to read, in steps of five: its words, formulas and visible code."""
+    words = sum(len(each.astext().split()) for each in doctree.findall(nodes.paragraph))
+    formulas = sum(1 for _ in doctree.findall(nodes.math_block))
+    lines = 0
+    for cell in doctree.findall(nodes.container):
+        if "cell" in cell["classes"] and "tag_hide-input" not in cell["classes"]:
+            for block in cell.findall(nodes.container):
+                if "cell_input" in block["classes"]:
+                    lines += len(block.astext().strip().splitlines())
+    taken = words / MINUTE["words"] + formulas / MINUTE["formulas"] + lines / MINUTE["lines"]
+    return 5 * max(1, round(taken / 5))
+
+
+def citation(app, docname, title) -> list[nodes.Node]:
+    """BibTeX of one chapter, folded."""
+    told = yaml.safe_load((Path(app.srcdir).parent / "CITATION.cff").read_text(encoding="utf-8"))
+    year = app.config.copyright.split(",")[0].strip()
+    entry = "\n".join([
+        f"@incollection{{cfisac:{docname.split('/')[-1]},",
+        f"  author    = {{{{{told['authors'][0]['name']}}}}},",
+        f"  title     = {{{title}}},",
+        f"  booktitle = {{{app.config.html_title}}},",
+        f"  year      = {{{year}}},",
+        f"  note      = {{Version {told['version']}}},",
+        f"  url       = {{{told['repository-code']}}},",
+        "}",
+    ])  # fmt: skip
+    head = '<details class="opening-cite"><summary>Cite this chapter</summary>'
+    block = nodes.literal_block(entry, entry, language="none")
+    return [
+        nodes.raw("", head, format="html"),
+        block,
+        nodes.raw("", "</details>", format="html"),
+    ]
+
+
 def _is_text(node) -> bool:
     return isinstance(node, nodes.Text)
 
@@ -139,6 +223,8 @@ def setup(app):
     """Register with Sphinx: after the theme, and before napoleon reads the docstrings."""
     app.connect("html-page-context", no_thebe, priority=901)
     app.connect("env-get-updated", equations_keep_their_source_number, priority=900)
+    app.add_directive("opening", Opening)
+    app.connect("doctree-resolved", openings_are_filled)
     app.connect("doctree-resolved", typeset_pasted_numbers)
     app.connect("doctree-resolved", punctuation_stays_with_its_formula)
     app.connect("doctree-resolved", values_are_readable)
