@@ -215,6 +215,19 @@ def citation(app, docname, title) -> list[nodes.Node]:
     ]
 
 
+def hooks_in_sentences(app, doctree, docname) -> None:
+    """Name a chapter in a sentence by what stands before the colon of its title."""
+    for inline in doctree.findall(nodes.inline):
+        if "doc" in inline["classes"] and len(inline) == 1:
+            hook, colon, _ = inline.astext().partition(": ")
+            if colon and _is_title(app, inline.astext()):
+                inline[0] = nodes.Text(hook)
+
+
+def _is_title(app, text) -> bool:
+    return any(title.astext() == text for title in app.env.titles.values())
+
+
 def _is_text(node) -> bool:
     return isinstance(node, nodes.Text)
 
@@ -225,6 +238,7 @@ def setup(app):
     app.connect("env-get-updated", equations_keep_their_source_number, priority=900)
     app.add_directive("opening", Opening)
     app.connect("doctree-resolved", openings_are_filled)
+    app.connect("doctree-resolved", hooks_in_sentences)
     app.connect("doctree-resolved", typeset_pasted_numbers)
     app.connect("doctree-resolved", punctuation_stays_with_its_formula)
     app.connect("doctree-resolved", values_are_readable)
