@@ -122,7 +122,8 @@ def heard(snr: Array, dimension: int) -> tuple[Array, Array]:
     nodes = quasi_random(2 * len(snr) + 1, _NODES)
     parts = ndtri(nodes[:, 1:]).reshape(len(nodes), len(snr), 2) / np.sqrt(2)
     energies = (np.sqrt(snr) + parts[..., 0]) ** 2 + parts[..., 1] ** 2
-    return energies, gammaincinv(dimension / 2, nodes[:, 0])
+    climbed: Array = np.asarray(gammaincinv(dimension / 2, nodes[:, 0]), dtype=float)
+    return np.asarray(energies, dtype=float), climbed
 
 
 def _found(places: Landscape, snr: Array, sizes: Array, related: Array, edge: float) -> float:

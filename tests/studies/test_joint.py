@@ -146,5 +146,11 @@ def test_edge_of_a_search_by_one_access_point():
     size, edge = joint.searched_cells()["one_ap"]
     assert size == pytest.approx(area * roots[0] * roots[1] * length, rel=0.03)
     around = 2 * (edge - area * roots[0] * roots[1]) / length
-    assert around**2 > 4 * np.pi * area * roots[0] * roots[1]  # a circle is the shortest
-    assert around == pytest.approx(14.4, abs=0.1)
+    side = np.linspace(125.0, 225.0, 1001)
+    ends = np.column_stack([side, 0 * side + 125]), np.column_stack([side, 0 * side + 225])
+    expected = 0.0
+    for line in (*ends, ends[0][:, ::-1], ends[1][:, ::-1]):
+        far = np.linalg.norm(line, axis=1)
+        image = np.column_stack([2 * far / 299792458 / cells[0], line[:, 1] / far / cells[1]])
+        expected += np.linalg.norm(np.diff(image * roots[:2], axis=0), axis=1).sum()
+    assert around == pytest.approx(expected, rel=0.01)
