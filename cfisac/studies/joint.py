@@ -303,7 +303,8 @@ STUDIES = (
             "counted": "nothing drawn: rivals counted, those included that share echoes of some "
             "access points with the target (threshold.found_probability), in the region that is "
             "searched and on its edge; mean over 16 targets",
-            "strangers": "the same, all rivals being unlike the target (threshold.strangers)",
+            "strangers": "the same, all rivals being unlike the target, and no edge "
+            "(threshold.strangers)",
         },
         known=predicted,
         shows="joint_share",
