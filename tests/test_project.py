@@ -150,8 +150,23 @@ def test_what_citation_and_readme_say_is_done_is_done():
         assert "Every claim of the five has a verdict." in words
 
 
+def scripts_of_the_readme() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+
+
+def test_the_first_script_in_the_readme_draws_its_map(tmp_path):
+    """A dozen lines, and a picture."""
+    script = scripts_of_the_readme()[0]
+    assert len([line for line in script.splitlines() if line and "import" not in line]) <= 13
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert re.fullmatch(r"half of the hall: better than \d+\.\d cm\n", run.stdout)
+    assert (tmp_path / "peb.png").stat().st_size > 10_000
+
+
 def test_the_script_in_the_readme_runs_and_meets_its_bound():
-    script = re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    script = scripts_of_the_readme()[1]
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     bound, error = (float(number) for number in re.findall(r"(\d+\.\d+) degrees", run.stdout))
     # 5000 draws: the standard error of a root mean square is 1 % of it
