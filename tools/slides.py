@@ -199,7 +199,9 @@ def write_figures(pages: Pages, target: Path) -> int:
             archive.writestr(zipfile.ZipInfo(name), data)
             rows.writerow([name, item.number, item.page, item.title, item.tag.find("img")["alt"]])
         archive.writestr(zipfile.ZipInfo("captions.csv"), table.getvalue())
-        archive.writestr(zipfile.ZipInfo("LICENSE-prose"), (book.ROOT / "LICENSE-prose").read_text())
+        archive.writestr(
+            zipfile.ZipInfo("LICENSE-prose"), (book.ROOT / "LICENSE-prose").read_text()
+        )
     return len(found)
 
 
