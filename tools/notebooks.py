@@ -65,7 +65,7 @@ class Known:
         """The title of a page, from its path in this one."""
         where = posixpath.normpath(posixpath.join(posixpath.dirname(self.page), path))
         found = self.item(f"doc {where}")
-        return dollars(found.title) if found else path.rsplit("/", 1)[-1].replace("_", " ")
+        return f"*{dollars(found.title)}*" if found else path.rsplit("/", 1)[-1].replace("_", " ")
 
 
 def dollars(text: str) -> str:
@@ -182,7 +182,9 @@ def _role(name: str, text: str, known: Known) -> str:
         item = known.item(f"eq {text}")
         return item.number if item else f"({text})"
     item = known.item(text) if name in ("ref", "numref", "prf:ref") else None
-    return dollars(item.name) if item else text.rsplit("/", 1)[-1].replace("_", " ")
+    if item is None:
+        return text.rsplit("/", 1)[-1].replace("_", " ")
+    return dollars(item.name) if item.number else f"*{dollars(item.title)}*"
 
 
 def _pasted(text: str, numbers: Mapping[str, str]) -> str:
