@@ -37,7 +37,7 @@ def page(chromium, alone):
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(alone.as_uri() + "#lecture-2", wait_until="load")
     page.wait_for_function(READY, timeout=60_000)
-    page.wait_for_selector("body.show")
+    page.wait_for_selector("body.show", state="attached")
     yield page
     page.close()
     assert [url for url in asked if not url.startswith("data:")] == [alone.as_uri() + "#lecture-2"]
