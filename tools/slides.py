@@ -132,6 +132,7 @@ def page_of(plan: list[dict[str, Any]], pages: Pages) -> str:
     title = yaml.safe_load((book.ROOT / "_config.yml").read_text())["title"]
     fill = {
         "TITLE": html.escape(title),
+        "ICON": inside(book.BOOK / "_static" / "favicon.svg"),
         "CONTENTS": contents,
         "SLIDES": "\n".join(slide for lecture in lectures for slide in lecture),
         "MATHJAX": mathjax(),

@@ -40,7 +40,7 @@ def page(chromium, alone):
     page.wait_for_selector("body.show", state="attached")
     yield page
     page.close()
-    assert [url for url in asked if not url.startswith("data:")] == [alone.as_uri() + "#lecture-2"]
+    assert [url for url in asked if not url.startswith("data:")] == [alone.as_uri()]
     assert not said
 
 
