@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sympy as sp
 
 from cfisac import ledger
 from cfisac.ledger import _formulas, _script, _style
@@ -445,3 +446,36 @@ def test_numbers_in_notes_lead_to_their_rows_on_the_same_page():
     assert note in html
     zhang = '<a href="#zhang-70">zhang (70)</a>, <a href="#zhang-71">(71)</a>, (72)'
     assert zhang in html
+
+
+def entries(tex):
+    """The entries of a matrix in LaTeX, as SymPy reads them."""
+    inside = re.search(r"begin\{bmatrix\}(.*)\\end\{bmatrix\}", tex, re.S)[1]
+    for entry in re.split(r"&|\\\\(?:\[8pt\])?", inside):
+        entry = re.sub(r"\\dfrac\{(.*?)\}\{(.*?)\}", r"(\1)/(\2)", entry.replace(r"\,", " "))
+        entry = entry.replace(r"\cos\theta_l", "cosine")
+        tokens = re.findall(r"[A-Za-z]+_[A-Za-z]|[A-Za-z]+|\d+|\^|[-()/]", entry)
+        product = re.sub(r"(?<=[\w)]) (?=[\w(])", "*", " ".join(tokens))
+        yield sp.sympify(product.replace("^", "**"))
+
+
+@pytest.mark.parametrize("id_", ["liu-13", "liu-15"])
+def test_repaired_jacobians_are_the_derivatives_and_printed_ones_are_not(id_):
+    Theta, epsilon, v_u, f_c, c = sp.symbols("Theta epsilon v_u f_c c", positive=True)
+    heading = sp.symbols("heading", real=True)
+    eta, bearing = sp.sqrt(Theta**2 + epsilon**2), sp.atan2(epsilon, Theta)
+    turn = bearing - heading
+    f_D = -2 * f_c * v_u * sp.cos(turn) / c
+    observed = sp.Matrix([2 * eta / c, epsilon / eta, f_D])
+    by = (Theta, epsilon) if id_ == "liu-13" else (v_u, heading)
+    names = {"eta": eta, "Xi": f_D * sp.tan(turn), "f_D": f_D, "varpi": sp.cos(turn),
+             "chi": sp.sin(turn), "cosine": Theta / eta}  # fmt: skip
+    at = {Theta: 0.7, epsilon: 1.9, v_u: 1.3, f_c: 2.2, c: 3.1, heading: 0.4}
+    known = {str(symbol): value for symbol, value in at.items()}
+    known |= {name: value.subs(at) for name, value in names.items()}
+    truth = [float(each.subs(at)) for each in observed.jacobian(by).T]
+    row = next(row for row in ledger.load() if row.id == id_)
+    both = _formulas.shown(row, ROOT / "book")
+    printed, repaired = ([float(e.subs(known)) for e in entries(each.tex)] for each in both)
+    assert repaired == pytest.approx(truth)
+    assert printed != pytest.approx(truth)

@@ -40,7 +40,7 @@ def formulas(chapter: Path) -> dict[str, Formula]:
 
 @lru_cache(maxsize=64)
 def _formulas(text: str) -> dict[str, Formula]:
-    found = {}
+    found: dict[str, Formula] = {}
     for match in _BLOCK.finditer(_CODE.sub("", text)):
         own = re.search(r"^:label:\s*(\S+)", match["options"] or "", re.MULTILINE)
         label = own[1] if own else match["label"] or ""
