@@ -21,6 +21,7 @@ function styled() {  // letters that have not been used before need their style
 let turn = Promise.resolve();
 function set(codes) {
   turn = turn.then(async () => {
+    codes = codes.filter(code => code.isConnected);
     const made = [];
     for (const code of codes) {
       made.push(await MathJax.tex2chtmlPromise(code.textContent, metrics(code.parentElement)));
@@ -84,8 +85,15 @@ function prepare(box) {
     if (!row) { return; }
     if (row.hidden) { form.reset(); filter(); }
     open(row);
-    row.scrollIntoView({block: 'start'});
+    row.scrollIntoView({block: 'start', behavior: 'instant'});
+    return row;
   }
+  // until the reader moves, a page that is still growing does not push the row away
+  let moved = false;
+  for (const kind of ['wheel', 'touchmove', 'keydown', 'pointerdown']) {
+    window.addEventListener(kind, () => { moved = true; }, {once: true, passive: true});
+  }
+  const stay = () => { if (!moved) { go(); } };
 
   form.hidden = false;
   form.addEventListener('submit', event => event.preventDefault());
@@ -103,10 +111,16 @@ function prepare(box) {
       const seen = entries.filter(entry => entry.isIntersecting).map(entry => entry.target);
       seen.forEach(row => near.unobserve(row));
       seen.forEach(row => set([...row.querySelectorAll('.ledger-formula > code')]));
+      turn.then(stay);
     }, {rootMargin: '900px 0px'});
+    const target = moved ? null : go();
+    if (target) { set([...target.querySelectorAll('.ledger-formula > code')]); }
     rows.filter(row => row.querySelector('.ledger-formula')).forEach(row => near.observe(row));
   });
-  document.readyState == 'complete' ? start() : window.addEventListener('load', start);
+  document.readyState == 'complete' ? start() : window.addEventListener('load', () => {
+    stay();
+    start();
+  });
 
   let opened = [];
   window.addEventListener('beforeprint', () => {

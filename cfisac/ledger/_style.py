@@ -45,7 +45,7 @@ STYLE = (
 .ledger-rows .ledger-scroll tr:not([hidden]) { display: grid; border-bottom: 1px solid #8886;
   grid-template-columns: 8.5rem minmax(0, 1fr) 8.5rem; padding-block: 0.5rem;
   content-visibility: auto; contain-intrinsic-size: auto 9rem;
-  scroll-margin-top: calc(var(--pst-header-height, 0px) + var(--ledger-bar, 4rem) + 0.5rem); }
+  scroll-margin-top: calc(var(--ledger-bar, 4rem) + 0.5rem); }
 .ledger-rows .ledger-scroll :is(th, td) { border: 0; padding: 0.1rem 0.5rem; min-width: 0; }
 .ledger-rows .ledger-scroll tr > :nth-child(4) { grid-column: 2 / -1; }
 .ledger-rows tbody th a { color: inherit; text-decoration: none; }
@@ -59,6 +59,7 @@ STYLE = (
 .ledger-formula { min-width: 0; max-width: 100%; overflow-x: auto; overflow-y: hidden; }
 .ledger-formula mjx-container[display=true] { margin: 0.2rem 0 !important; text-align: left
   !important; font-size: 100% !important; }
+.bd-article .ledger-formula mjx-container[display=true] { background: none; }
 .ledger-formula > code { white-space: pre-wrap; background: none; border: 0; padding: 0;
   color: inherit; }
 .ledger-caption { font-size: 0.78rem; opacity: 0.85; }
@@ -77,6 +78,7 @@ STYLE = (
     grid-template-columns: 9rem minmax(0, 1fr) 8.5rem 12rem; }
   .ledger-rows .ledger-scroll tr > :nth-child(4) { grid-column: 4; }
 }
+:is(.cell_output, .cell_output div):has(.ledger-rows) { overflow: visible !important; }
 body:has(.ledger-rows) .bd-sidebar-secondary { display: none; }
 body:has(.ledger-rows) .bd-main .bd-content :is(.bd-article-container, .bd-article) {
   max-width: none; }
