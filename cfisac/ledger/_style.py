@@ -64,7 +64,7 @@ STYLE = (
   color: inherit; }
 .ledger-caption { font-size: 0.78rem; opacity: 0.85; }
 .ledger-filter { display: flex; flex-wrap: wrap; align-items: end; gap: 0.5rem 0.75rem;
-  position: sticky; top: var(--pst-header-height, 0); z-index: 2; padding: 0.5rem 0;
+  position: sticky; top: 3rem; z-index: 2; padding: 0.5rem 0;
   background: var(--pst-color-background, Canvas); border-bottom: 1px solid #8886; }
 .ledger-filter[hidden] { display: none; }
 .ledger-filter label { display: flex; flex-direction: column; font-size: 0.8rem; margin: 0; }

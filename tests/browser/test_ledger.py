@@ -56,16 +56,17 @@ def test_a_row_is_found_by_what_one_would_call_it(page, server, text, first):
 
 def test_filters_are_reached_by_the_keyboard_and_work_together(page, server):
     opened(page, f"{server}ledger/rows.html")
-    page.get_by_label("Find").focus()
+    form = page.get_by_role("search", name="Filter the rows")
+    form.get_by_label("Find").focus()
     for label in ("Source", "Verdict", "Chapter"):
         page.keyboard.press("Tab")
-        expect(page.get_by_label(label)).to_be_focused()
+        expect(form.get_by_label(label)).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Show all")).to_be_focused()
     every = page.evaluate(SHOWN)
-    page.get_by_label("Source").select_option("Liu et al.")
-    page.get_by_label("Verdict").select_option("corrected")
-    page.get_by_label("Chapter").select_option("From places to delays")
+    form.get_by_label("Source").select_option("Liu et al.")
+    form.get_by_label("Verdict").select_option("corrected")
+    form.get_by_label("Chapter").select_option("From places to delays")
     assert page.evaluate(SHOWN) == ["liu-13", "liu-15"]
     address = page.url
     page.get_by_role("button", name="Show all").press("Enter")
