@@ -39,7 +39,7 @@ def no_thebe(app, pagename, templatename, context, doctree) -> None:
 
 def the_ledger_has_formulas(app, pagename, templatename, context, doctree) -> None:
     """Load MathJax where the only formulas are those of the ledger's tables."""
-    if "ledger-formula" in context.get("body", ""):
+    if 'class="ledger-formula"' in context.get("body", ""):
         app.env.get_domain("math").data["has_equations"][pagename] = True
 
 
