@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sympy as sp
 
 from cfisac import ledger
-from cfisac.ledger import _style
+from cfisac.ledger import _formulas, _script, _style
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,6 +33,7 @@ def root(tmp_path):
     for folder in ("book/ledger", "book/limits", "tests"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "book/limits/angle.md").write_text(CHAPTER)
+    (tmp_path / "book/ledger/empty.md").write_text("# Words only\n")
     (tmp_path / "tests/test_angle.py").write_text(
         "def test_x(n):\n    def test_nested():\n        0\n\n\ndef helper():\n    0\n\n\n"
         "class TestA:\n    def test_z(self):\n        0\n"
@@ -113,6 +115,21 @@ PROVED = {"verdict": "proved", "read": "limits/angle", "check": "tests/test_angl
             for v in ledger.NEEDS_NOTE
         ),
         ("zhang-3", PROVED, "zhang-3: label zhang-3 does not occur in book/limits/angle.md"),
+        *(
+            ("zhang-41", PROVED | changes, f"zhang-41: {problem}")
+            for v in ledger.NEEDS_REPAIR
+            for changes, problem in (
+                ({"verdict": v, "note": "x"}, f"verdict '{v}' needs the right formula"),
+                (
+                    {"verdict": v, "note": "x", "repaired": "x = 2", "read": "ledger/empty"},
+                    f"verdict '{v}' needs the printed formula in book/ledger/empty.md",
+                ),
+                (
+                    {"verdict": v, "note": "x", "repaired": "eq-other"},
+                    "`repaired`: no equation eq-other in book/limits/angle.md",
+                ),
+            )
+        ),
     ],
 )
 def test_each_kind_of_problem_is_found(root, id_, changes, problem):
@@ -122,6 +139,12 @@ def test_each_kind_of_problem_is_found(root, id_, changes, problem):
 @pytest.mark.parametrize("name", ["test_x[3-4]", "TestA::test_z"])
 def test_parametrised_tests_and_methods_are_found(root, name):
     assert edited(root, "zhang-41", check=f"tests/test_angle.py::{name}") == []
+
+
+@pytest.mark.parametrize("repaired", ["x = 2", "zhang-2"])
+def test_a_corrected_equation_with_both_formulas_has_no_problem(root, repaired):
+    changes = PROVED | {"verdict": "corrected", "note": "x is 2"}
+    assert edited(root, "zhang-41", **changes, repaired=repaired) == []
 
 
 def test_only_equations_need_a_label(root):
@@ -168,7 +191,7 @@ def test_ids_say_what_a_row_is():
 def test_any_edit_of_a_row_shows_in_the_plain_text(root):
     row = next(r for r in ledger.load(root / "book/ledger") if r.id == "zhang-41")
     before = ledger.table([row], "caption")._repr_mimebundle_()["text/plain"]
-    for field in ("what", "verdict", "note", "read", "check"):
+    for field in ("what", "verdict", "note", "repaired", "read", "check"):
         after = ledger.table([replace(row, **{field: "edited"})], "caption").text
         assert after != before, field
 
@@ -194,6 +217,147 @@ def test_links_lead_to_the_equation(root, monkeypatch):
     html = ledger.table(ledger.load(), "caption").html
     for anchor in ("equation-zhang-41", "zhang-1", "equation-zhang-2"):
         assert f'href="../limits/angle.html#{anchor}"' in html
+
+
+PAGE = """# A title
+
+```{code-cell} ipython3
+text = "$$ not = mathematics $$ (zhang-9)"
+```
+
+(liu-1)=
+(liu-2)=
+```{math}
+:label: zhang-3
+:nowrap:
+a &= b \\\\
+c &= d.
+```
+
+$$ e = 1 $$
+
+$$
+f = 2,
+$$ (zhang-4)
+
+(zhang-5)=
+Words.
+
+````{prf:theorem} One
+:::{math}
+:label: zhang-6
+g < 3
+:::
+````
+"""
+
+
+def test_formulas_are_those_of_the_chapter(tmp_path):
+    chapter = tmp_path / "chapter.md"
+    chapter.write_text(PAGE)
+    split = "\\begin{split}a &= b \\\\\nc &= d\\end{split}"
+    assert _formulas.formulas(chapter) == {
+        "liu-1": (split, "zhang-3"),
+        "liu-2": (split, "zhang-3"),
+        "zhang-3": (split, "zhang-3"),
+        "zhang-4": ("f = 2", "zhang-4"),
+        "zhang-6": ("g < 3", "zhang-6"),
+    }
+    assert _formulas.title(chapter) == "A title"
+    assert _formulas.title(tmp_path / "absent.md").endswith("/absent")
+
+
+def test_every_labelled_equation_of_the_book_is_found():
+    """What Sphinx numbers and what the ledger shows are found by different expressions."""
+    for chapter in (ROOT / "book").rglob("*.md"):
+        text = _formulas._CODE.sub("", chapter.read_text("utf-8"))
+        theirs = set(re.findall(r"\{math\}\n:label: *(\S+)|\$\$ *\(([\w-]+)\)", text))
+        assert {a or b for a, b in theirs} <= _formulas.formulas(chapter).keys(), chapter
+
+
+def test_every_equation_that_a_chapter_displays_is_shown():
+    """Only the statements of CommIT that it makes in words have no formula."""
+    rows = [row for row in ledger.load() if row.kind == "equation"]
+    bare = {row.source for row in rows if not _formulas.shown(row, ROOT / "book").printed}
+    assert bare == {"commit"}
+
+
+@pytest.mark.parametrize("verdict", ledger.NEEDS_REPAIR)
+def test_what_is_wrong_is_shown_as_printed_and_as_it_should_be(verdict):
+    """By two formulas, or, where the statement is none, by what it says and what holds."""
+    for row in ledger.load():
+        if row.verdict == verdict:
+            both = _formulas.shown(row, ROOT / "book")
+            words = row.kind != "equation" and row.what and row.note
+            assert (both.printed and both.repaired and both.printed != both.repaired) or words, row
+
+
+def test_a_row_shows_both_formulas_side_by_side(root, monkeypatch):
+    monkeypatch.setattr(ledger, "FOLDER", root / "book/ledger")
+    row = next(row for row in ledger.load() if row.id == "zhang-41")
+    row = replace(row, verdict="corrected", note="It is two.", repaired="x < 2")
+    html = ledger.table([row], "x").html
+    for caption, formula in (("as printed", "x = 1"), ("repaired", "x &lt; 2")):
+        assert f'<div class="ledger-caption">{caption}</div><code>{formula}</code>' in html
+    assert "repaired: x < 2" in ledger.table([row], "x").text
+    html = ledger.table([replace(row, repaired="zhang-2")], "x").html
+    assert '<div class="ledger-caption">repaired</div><code>z = 3</code>' in html
+    html = ledger.table([replace(row, verdict="reconstructed", repaired="")], "x").html
+    assert '<div class="ledger-caption">our reconstruction</div><code>x = 1</code>' in html
+
+
+def test_a_formula_that_belongs_to_another_row_says_so():
+    row = next(row for row in ledger.load() if row.id == "fan_journal-5")
+    assert "shown as fan_conf (5)" in ledger.table([row], "x").html
+
+
+def test_the_first_sentence_of_a_reason_is_seen_and_the_rest_opens():
+    first = "As in Fig. 2 of Fan et al. This is the sentence that one sees, 0.5 of them."
+    note = f"{first} The rest of the reason opens, and says more than one line can hold."
+    row = ledger.Row("liu", "liu-1", "what", "refuted", note)
+    html = ledger.table([row], "x").html
+    assert f'<div class="ledger-note">{first}</div><details>' in html
+    assert "<details>" not in ledger.table([replace(row, note="Short. Both seen.")], "x").html
+
+
+def test_links_name_the_chapter_by_its_title(root, monkeypatch):
+    monkeypatch.setattr(ledger, "FOLDER", root / "book/ledger")
+    rows = [row for row in ledger.load() if row.id == "zhang-41"]
+    assert '#equation-zhang-41">A chapter</a>' in ledger.table(rows, "x").html
+
+
+def test_filters_offer_what_the_rows_have():
+    rows = [
+        ledger.Row("zhang", "zhang-1", "what", "proved", read="limits/angle_gain"),
+        ledger.Row("liu", "liu-2", "what", "refuted", "why", read="designs/power"),
+    ]
+    html = ledger.all_rows(rows, "x").html
+    fields = dict(re.findall(r'<select name="(\w+)">(.*?)</select>', html))
+    values = {name: re.findall(r"<option[^>]*>(.*?)<", text) for name, text in fields.items()}
+    assert values == {
+        "source": ["all", "Zhang and Pang", "Liu et al."],
+        "verdict": ["all", "proved", "refuted"],
+        "chapter": ["all", "The gain and the angle of one path", "Power to the worst user"],
+    }
+    assert 'name="source"' not in ledger.table(rows[:1], "x").html
+    for name in ("text", "source", "verdict", "chapter"):  # each within a label
+        assert re.search(rf'<label[^>]*>\w+<(input|select)[^>]* ?name="{name}"', html)
+
+
+def test_the_script_asks_nothing_of_anybody():
+    assert not re.search(r"https?:|//\w+\.|fetch\(|XMLHttp|import\(", _script.SCRIPT)
+
+
+def test_the_scoreboard_leads_to_the_rows_it_counts():
+    html = ledger.scoreboard(ledger.load()).html
+    assert 'href="rows.html?source=liu&verdict=corrected"' in html.replace("&amp;", "&")
+
+
+def test_all_rows_are_counted_in_the_text_and_shown_in_the_page():
+    rows = ledger.load()
+    shown = ledger.all_rows(rows, "All")
+    assert shown.text == f"All: {len(rows)} rows"
+    assert shown.html.count("<tr id=") == len(rows)
 
 
 def test_what_a_row_says_is_escaped():
@@ -282,3 +446,36 @@ def test_numbers_in_notes_lead_to_their_rows_on_the_same_page():
     assert note in html
     zhang = '<a href="#zhang-70">zhang (70)</a>, <a href="#zhang-71">(71)</a>, (72)'
     assert zhang in html
+
+
+def entries(tex):
+    """The entries of a matrix in LaTeX, as SymPy reads them."""
+    inside = re.search(r"begin\{bmatrix\}(.*)\\end\{bmatrix\}", tex, re.S)[1]
+    for entry in re.split(r"&|\\\\(?:\[8pt\])?", inside):
+        entry = re.sub(r"\\dfrac\{(.*?)\}\{(.*?)\}", r"(\1)/(\2)", entry.replace(r"\,", " "))
+        entry = entry.replace(r"\cos\theta_l", "cosine")
+        tokens = re.findall(r"[A-Za-z]+_[A-Za-z]|[A-Za-z]+|\d+|\^|[-()/]", entry)
+        product = re.sub(r"(?<=[\w)]) (?=[\w(])", "*", " ".join(tokens))
+        yield sp.sympify(product.replace("^", "**"))
+
+
+@pytest.mark.parametrize("id_", ["liu-13", "liu-15"])
+def test_repaired_jacobians_are_the_derivatives_and_printed_ones_are_not(id_):
+    Theta, epsilon, v_u, f_c, c = sp.symbols("Theta epsilon v_u f_c c", positive=True)
+    heading = sp.symbols("heading", real=True)
+    eta, bearing = sp.sqrt(Theta**2 + epsilon**2), sp.atan2(epsilon, Theta)
+    turn = bearing - heading
+    f_D = -2 * f_c * v_u * sp.cos(turn) / c
+    observed = sp.Matrix([2 * eta / c, epsilon / eta, f_D])
+    by = (Theta, epsilon) if id_ == "liu-13" else (v_u, heading)
+    names = {"eta": eta, "Xi": f_D * sp.tan(turn), "f_D": f_D, "varpi": sp.cos(turn),
+             "chi": sp.sin(turn), "cosine": Theta / eta}  # fmt: skip
+    at = {Theta: 0.7, epsilon: 1.9, v_u: 1.3, f_c: 2.2, c: 3.1, heading: 0.4}
+    known = {str(symbol): value for symbol, value in at.items()}
+    known |= {name: value.subs(at) for name, value in names.items()}
+    truth = [float(each.subs(at)) for each in observed.jacobian(by).T]
+    row = next(row for row in ledger.load() if row.id == id_)
+    both = _formulas.shown(row, ROOT / "book")
+    printed, repaired = ([float(e.subs(known)) for e in entries(each.tex)] for each in both)
+    assert repaired == pytest.approx(truth)
+    assert printed != pytest.approx(truth)

@@ -394,6 +394,37 @@ def test_labels_and_stored_tables_count_for_the_cache_and_other_tables_do_not(tm
         assert (seen[-1] != seen[-2]) is changes, file
 
 
+def test_the_ledger_runs_again_when_a_formula_changes_and_other_chapters_do_not(tmp_path):
+    book = tool("book")
+    book.ROOT, book.BOOK, book.CACHE = tmp_path, tmp_path / "book", tmp_path / "cache"
+    (book.BOOK / "ledger").mkdir(parents=True)
+    (tmp_path / "constraints.txt").touch()
+    head = "---\nkernelspec:\n  name: python3\n  display_name: Python 3\n  language: python\n---\n"
+    cell = "```{{code-cell}} ipython3\nprint({})\n```\n"
+    pages = {name: book.BOOK / name for name in ("chapter.md", "ledger/rows.md")}
+    for number, page in enumerate(pages.values()):
+        page.write_text(f"{head}# Title\n\n{cell.format(number)}")
+
+    def cached():
+        cache = book.open_cache()
+        return [name for name, page in pages.items() if book.is_cached(cache, page)]
+
+    book.open_cache()
+    for page in pages.values():
+        book.cache_outputs(page, [[]])
+    assert cached() == list(pages)
+    formula = "\n```{math}\n:label: our-one\nx = 1\n```\n"
+    plain = pages["chapter.md"].read_text()
+    pages["chapter.md"].write_text(plain + formula)
+    book.open_cache()  # a new label: all run again
+    for page in pages.values():
+        book.cache_outputs(page, [[]])
+    pages["chapter.md"].write_text(plain + formula + "\nMore words.\n")
+    assert cached() == list(pages)
+    pages["chapter.md"].write_text(plain + formula.replace("x = 1", "x = 2"))
+    assert cached() == ["chapter.md"]
+
+
 @pytest.mark.parametrize(
     ("page", "found"),
     [

@@ -293,7 +293,26 @@ def open_cache():
         mark.write_text(digest.hexdigest())
     cache = get_cache(CACHE)
     cache.list_cache_records()  # creates the database
+    forget_old_formulas(cache)
     return cache
+
+
+def forget_old_formulas(cache) -> None:
+    """Drop the ledger's pages when a title or a labelled formula has changed: they show these."""
+    shown = r"^# .*|^(?:`{3,}\{math\}\n:label:|\$\$)(?s:.*?)^(?:`{3,}|.*\$\$.*)$"
+    digest = hashlib.sha256()
+    for path in sorted(BOOK.rglob("*.md")):
+        digest.update(
+            "\n".join([name_of(path), *re.findall(shown, path.read_text(), re.M)]).encode()
+        )
+    mark = CACHE / "formulas"
+    if mark.exists() and mark.read_text() == digest.hexdigest():
+        return
+    for page in chapters():
+        if page.parent == BOOK / "ledger":
+            with contextlib.suppress(KeyError):
+                cache.remove_cache(cache.match_cache_notebook(cells_of(page)).pk)
+    mark.write_text(digest.hexdigest())
 
 
 def cache_outputs(chapter: Path, outputs: list) -> None:

@@ -4,6 +4,7 @@ Colab opens notebooks only, so its button points to the stored notebook of a cha
 taken from a source keep the number they have there. Numbers glued into prose are set like prose.
 Signatures on the pages of the package show values that can be typed. Every chapter opens with a
 box, ``{opening}``: what it teaches, what it needs, how long it takes and how to cite it.
+The ledger's tables have formulas that only a script sees.
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ def no_thebe(app, pagename, templatename, context, doctree) -> None:
         for script in scripts
         if "thebe" not in str(script.filename) + str(getattr(script, "attributes", "")).lower()
     ]
+
+
+def the_ledger_has_formulas(app, pagename, templatename, context, doctree) -> None:
+    """Load MathJax where the only formulas are those of the ledger's tables."""
+    if 'class="ledger-formula"' in context.get("body", ""):
+        app.env.get_domain("math").data["has_equations"][pagename] = True
 
 
 def equations_keep_their_source_number(app, env) -> list[str]:
@@ -249,6 +256,7 @@ def _is_text(node) -> bool:
 def setup(app):
     """Register with Sphinx: after the theme, and before napoleon reads the docstrings."""
     app.connect("html-page-context", no_thebe, priority=901)
+    app.connect("html-page-context", the_ledger_has_formulas, priority=400)  # before MathJax is
     app.connect("env-get-updated", equations_keep_their_source_number, priority=900)
     app.add_directive("opening", Opening)
     app.connect("doctree-resolved", openings_are_filled)

@@ -12,21 +12,32 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cfisac import _book
-from cfisac.ledger import _files, _pages
+from cfisac.ledger import _files, _table
 from cfisac.ledger._faults import problems
 from cfisac.ledger._pages import Rendered, scoreboard
-from cfisac.ledger._rows import ERRATA, KIND_NAMES, NEEDS_NOTE, REQUIRED, TITLES, VERDICTS, Row
+from cfisac.ledger._rows import (
+    ERRATA,
+    KIND_NAMES,
+    NEEDS_NOTE,
+    NEEDS_REPAIR,
+    REQUIRED,
+    TITLES,
+    VERDICTS,
+    Row,
+)
 
 __all__ = [
     "ERRATA",
     "FOLDER",
     "KIND_NAMES",
     "NEEDS_NOTE",
+    "NEEDS_REPAIR",
     "REQUIRED",
     "TITLES",
     "VERDICTS",
     "Rendered",
     "Row",
+    "all_rows",
     "errata",
     "load",
     "needing_care",
@@ -79,7 +90,10 @@ def load(folder: Path | str | None = None) -> tuple[Row, ...]:
 
 
 def table(rows: Iterable[Row], caption: str) -> Rendered:
-    """The rows as a table with links to chapters and a filter by verdict.
+    """The rows as a table with their formulas, links to chapters and filters.
+
+    Each row shows the equation that its chapter displays, and beside it the repaired one if it
+    has one.
 
     Parameters
     ----------
@@ -94,7 +108,23 @@ def table(rows: Iterable[Row], caption: str) -> Rendered:
     >>> print(ledger.table(rows, 'One row').text.splitlines()[0])
     One row
     """
-    return _pages.table(tuple(rows), caption, FOLDER.parent, named=False)
+    return _table.table(tuple(rows), caption, FOLDER.parent, named=False)
+
+
+def all_rows(rows: Iterable[Row], caption: str) -> Rendered:
+    """The rows of several sources in one table, for whoever looks for one of them.
+
+    Its plain text only counts them: the tables of the sources hold the rest.
+
+    Examples
+    --------
+    >>> from cfisac import ledger
+    >>> print(ledger.all_rows(ledger.load(), 'All of them').text)
+    All of them: 382 rows
+    """
+    rows = tuple(rows)
+    shown = _table.table(rows, caption, FOLDER.parent, named=True)
+    return Rendered(shown.html, f"{caption}: {len(rows)} rows")
 
 
 def errata(rows: Iterable[Row]) -> Rendered:
@@ -113,7 +143,7 @@ def errata(rows: Iterable[Row]) -> Rendered:
     doubtful = sum(bool(row.copy) for row in chosen)
     caption = f"{len(chosen)} rows that are refuted, corrected or conditional"
     caption = f"{caption}; {doubtful} of them hang on our copy"
-    return _pages.table(chosen, caption, FOLDER.parent, named=True)
+    return _table.table(chosen, caption, FOLDER.parent, named=True)
 
 
 def needing_care(rows: Iterable[Row]) -> list[Row]:

@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from cfisac import _book
-from cfisac.ledger._rows import NEEDS_NOTE, REQUIRED, TITLES, VERDICTS, Row
+from cfisac.ledger._formulas import formulas, is_label
+from cfisac.ledger._rows import NEEDS_NOTE, NEEDS_REPAIR, REQUIRED, TITLES, VERDICTS, Row
 
 _LABEL = re.compile(
     r"^\s*:label:\s*(?P<math>[\w-]+)\s*$"
@@ -23,8 +24,9 @@ def problems(rows: Iterable[Row], root: Path | str | None = None) -> list[str]:
 
     Every required number is there once, every verdict is a known word, every judged row names
     a chapter of the book that bears its label and (definitions apart) a test that exists,
-    every verdict that asks for an explanation has one, and every label of a source that a
-    chapter bears has a row that has been judged.
+    every verdict that asks for an explanation has one, every equation that is corrected or
+    refuted is shown as printed and repaired, and every label of a source that a chapter bears
+    has a row that has been judged.
 
     Parameters
     ----------
@@ -82,10 +84,28 @@ def _row_faults(row: Row, root: Path) -> list[str]:
         faults.append(f"chapter book/{row.read}.md is not there")
     elif judged and row.kind == "equation" and row.id not in labels(chapter):
         faults.append(f"label {row.id} does not occur in book/{row.read}.md")
+    faults += _repair_faults(row, chapter)
     if judged and row.verdict != "definition" and not row.check:
         faults.append(f"verdict {row.verdict!r} needs a test in `check`")
     elif row.check:
         faults += _test_fault(row.check, root)
+    return faults
+
+
+def _repair_faults(row: Row, chapter: Path) -> list[str]:
+    """Who reads that a formula is wrong sees it, and the right one, side by side.
+
+    Of what is no formula the words and the note tell it.
+    """
+    here = formulas(chapter) if row.read and chapter.is_file() else {}
+    needs = row.verdict in NEEDS_REPAIR and row.kind == "equation"
+    faults = []
+    if needs and row.id not in here:
+        faults.append(f"verdict {row.verdict!r} needs the printed formula in book/{row.read}.md")
+    if needs and not row.repaired:
+        faults.append(f"verdict {row.verdict!r} needs the right formula in `repaired`")
+    if is_label(row.repaired) and row.repaired not in here:
+        faults.append(f"`repaired`: no equation {row.repaired} in book/{row.read}.md")
     return faults
 
 

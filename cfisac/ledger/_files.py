@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-_KEYS = {"id", "what", "verdict", "note", "copy", "read", "check"}
+_KEYS = {"id", "what", "verdict", "note", "copy", "repaired", "read", "check"}
 
 
 def read(path: Path) -> Any:

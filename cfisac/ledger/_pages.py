@@ -1,16 +1,15 @@
-"""The ledger for a reader: HTML tables with links and filters, and the same as plain text."""
+"""The ledger for a reader: what its HTML is made of, and the scoreboard."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from cfisac.ledger._faults import labels
 from cfisac.ledger._rows import TITLES, VERDICTS, Row
-from cfisac.ledger._style import COLOURS, COLUMNS, FILTER, STYLE
+from cfisac.ledger._style import COLOURS, STYLE
 
 
 @dataclass(frozen=True)
@@ -42,42 +41,27 @@ def scoreboard(rows: Iterable[Row]) -> Rendered:
     """
     rows = tuple(rows)
     counts = {source: Counter(r.verdict for r in rows if r.source == source) for source in TITLES}
-    columns = [*((TITLES[s], f"{s}.html", counts[s]) for s in TITLES),
-               ("All", "", Counter(row.verdict for row in rows))]  # fmt: skip
+    columns = [*((TITLES[s], f"{s}.html", counts[s], s) for s in TITLES),
+               ("All", "rows.html", Counter(row.verdict for row in rows), "")]  # fmt: skip
     head = '<th scope="col">Verdict</th>' + "".join(
-        f'<th scope="col">{_link(name, href)}</th>' for name, href, _ in columns
+        f'<th scope="col">{link(name, href)}</th>' for name, href, *_ in columns
     )
     body = [
-        f'<tr><th scope="row">{_pill(verdict)}<br><span class="ledger-meaning">{_prose(meaning)}'
-        f"</span></th>{''.join(f'<td>{count[verdict]}</td>' for *_, count in columns)}</tr>"
+        f'<tr><th scope="row">{pill(verdict)}<br><span class="ledger-meaning">{prose(meaning)}'
+        f"</span></th>{''.join(_count(n[verdict], s, verdict) for *_, n, s in columns)}</tr>"
         for verdict, meaning in VERDICTS.items()
     ]
-    totals = "".join(f"<td>{count.total()}</td>" for *_, count in columns)
+    totals = "".join(f"<td>{count.total()}</td>" for *_, count, _ in columns)
     body.append(f'<tr><th scope="row">rows in all</th>{totals}</tr>')
     caption = "Rows of the ledger by source and verdict"
-    bars = "\n".join(_bar(name, n) for name, _, n in columns)
-    html = _box(bars, caption, head, body, "ledger-counts")
-    text = [caption, *(f"{name}: {_sentence(count)}" for name, _, count in columns)]
+    bars = "\n".join(_bar(name, n) for name, _, n, _ in columns)
+    html = box(bars, caption, head, body, "ledger-counts")
+    text = [caption, *(f"{name}: {_sentence(count)}" for name, _, count, _ in columns)]
     return Rendered(html, "\n".join([*text, *(f"{v}: {m}" for v, m in VERDICTS.items())]))
 
 
-def table(rows: Sequence[Row], caption: str, book: Path, named: bool) -> Rendered:
-    """The rows as a table whose links lead into the chapters of ``book``."""
-    present = [verdict for verdict in VERDICTS if any(row.verdict == verdict for row in rows)]
-    present += ["our copy"] if any(row.copy for row in rows) else []
-    options = "".join(f"<option>{verdict}</option>" for verdict in ["all", *present])
-    columns = COLUMNS if any(row.read for row in rows) else COLUMNS[:-1]  # nothing judged yet
-    wide = columns is COLUMNS
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    here = {row.id for row in rows}
-    html = _box(
-        f'<label>Show <select onchange="{FILTER}">{options}</select></label>',
-        caption, head, (_html_row(row, book, named, wide, here) for row in rows), "ledger-rows",
-    )  # fmt: skip
-    return Rendered(html, "\n".join([caption, *(_text_row(row) for row in rows)]))
-
-
-def _box(above: str, caption: str, head: str, body: Iterable[str], kind: str) -> str:
+def box(above: str, caption: str, head: str, body: Iterable[str], kind: str) -> str:
+    """A table in a box of its own, with what stands above it."""
     newline = "\n"
     return f"""{STYLE}<div class="ledger {kind}">
 {above}
@@ -89,32 +73,7 @@ def _box(above: str, caption: str, head: str, body: Iterable[str], kind: str) ->
 </tbody></table></div></div>"""
 
 
-def _text_row(row: Row) -> str:
-    parts = [f"{row.id}  [{row.verdict}]  {row.what}"]
-    parts += [f"    {key}: {value}" for key in ("note", "copy", "read", "check")
-              if (value := getattr(row, key))]  # fmt: skip
-    return "\n".join(parts)
-
-
-def _html_row(row: Row, book: Path, named: bool, wide: bool, here: Set[str]) -> str:
-    text = _linked(_prose(row.note), row, here)
-    note = f'<br><span class="ledger-note">{text}</span>' if row.note else ""
-    if row.copy:
-        note += f'<span class="ledger-copy"><b>Our copy:</b> {_prose(row.copy)}</span>'
-    name = f"{TITLES.get(row.source, row.source)} {row.name}" if named else row.name
-    where = _link(row.read, _chapter_url(row, book)) if row.read else ""
-    if row.check:
-        breakable = re.sub(r"([/_:])(?=\w)", r"\1<wbr>", escape(row.check))
-        where += f"{'<br>' if where else ''}<code>{breakable}</code>"
-    return (
-        f'<tr id="{row.id}" data-show="{row.verdict}{" our copy" * bool(row.copy)}">'
-        f'<th scope="row">{name if named else name.replace(" ", "&nbsp;")}</th>'
-        f"<td>{_prose(row.what)}{note}</td><td>{_pill(row.verdict)}</td>"
-        + (f'<td class="ledger-where">{where}</td></tr>' if wide else "</tr>")
-    )
-
-
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """HTML of a text: curly quotes and primes, norms on one line, indices for N_c and h^H."""
     text = re.sub(r'"([^"]*)"', r"“\1”", text)
     text = re.sub(r"(?<=\w)'(?=[a-z])", "’", text)
@@ -127,39 +86,20 @@ def _prose(text: str) -> str:
     return html
 
 
-def _linked(html: str, row: Row, here: Set[str]) -> str:
-    """Let equation numbers lead to their rows on the same page, so that inherited faults show.
-
-    A number belongs to the source named before it or before the list it stands in, or else to
-    the row's own.
-    """
-    source, end = row.source, -1
-
-    def link(match: re.Match[str]) -> str:
-        nonlocal source, end
-        in_list = html[end : match.start()] in (", ", " and ", ", and ", " to ", "–")
-        source = match["source"] or (source if in_list else row.source)
-        end = match.end()
-        target = f"{source}-{match['number']}"
-        known = target in here and target != row.id
-        return f'<a href="#{target}">{match[0]}</a>' if known else match[0]
-
-    return re.sub(rf"(?:\b(?P<source>{'|'.join(TITLES)}) )?\((?P<number>\d+)\)", link, html)
+def link(text: str, href: str) -> str:
+    """A link, or the bare text where it leads nowhere."""
+    return f'<a href="{escape(href)}">{escape(text)}</a>' if href else escape(text)
 
 
-def _chapter_url(row: Row, book: Path) -> str:
-    chapter = book / f"{row.read}.md"
-    labelled = row.kind == "equation" and chapter.is_file()
-    anchor = labels(chapter).get(row.id) if labelled else None
-    return f"../{row.read}.html" + (f"#{anchor}" if anchor else "")
-
-
-def _link(text: str, href: str) -> str:
-    return f'<a href="{href}">{escape(text)}</a>' if href else escape(text)
-
-
-def _pill(verdict: str) -> str:
+def pill(verdict: str) -> str:
+    """A verdict on its colour."""
     return f'<span class="ledger-verdict ledger-{verdict.replace(" ", "-")}">{verdict}</span>'
+
+
+def _count(number: int, source: str, verdict: str) -> str:
+    """A cell of the scoreboard that leads to the rows it counts."""
+    query = urlencode({"source": source, "verdict": verdict} if source else {"verdict": verdict})
+    return f"<td>{link(str(number), f'rows.html?{query}' if number else '')}</td>"
 
 
 def _sentence(count: Counter[str]) -> str:

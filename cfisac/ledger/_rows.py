@@ -15,6 +15,7 @@ VERDICTS = {
     "open": "not judged yet",
 }
 NEEDS_NOTE = ("conditional", "corrected", "refuted", "not reproduced")
+NEEDS_REPAIR = ("corrected", "refuted")
 ERRATA = ("refuted", "corrected", "conditional")
 
 TITLES = {
@@ -46,10 +47,12 @@ KIND_NAMES = {"": "equation", "fig": "figure"}
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the ledger; an empty ``note``, ``copy``, ``read`` or ``check`` means none.
+    """One row of the ledger; an empty ``note``, ``copy``, ``read``, ... means none.
 
     ``copy`` says what the conversion of the source to text may have lost or changed, where the
-    verdict, or a part of the note, would be another if it had.
+    verdict, or a part of the note, would be another if it had. ``repaired`` is the formula that
+    holds, where the printed one does not: the label of an equation of the chapter, or LaTeX where
+    the chapter says it in words only.
 
     Examples
     --------
@@ -67,6 +70,7 @@ class Row:
     copy: str = ""
     read: str = ""
     check: str = ""
+    repaired: str = ""
 
     @property
     def local_id(self) -> str:

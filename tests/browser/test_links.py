@@ -24,6 +24,7 @@ def test_every_link_leads_somewhere(html, page_name):
         address, anchor = urldefrag(tag["href"])
         if ":" in address or address.startswith("//"):
             continue  # another site
+        address = address.partition("?")[0]  # what follows is for a page's filters
         target = (page.parent / unquote(address)).resolve() if address else page
         if target.is_dir():
             target /= "index.html"
