@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test portable oldest outputs student bench clean elsewhere
+.PHONY: help venv book pdf test portable oldest outputs student bench clean elsewhere
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -22,6 +22,9 @@ $(STAMP): pyproject.toml constraints.txt setup.py tools/venv.sh
 
 book: $(STAMP) ## execute the chapters and build _build/html
 	@$(PY) tools/book.py build
+
+pdf: $(STAMP) ## print the book, _build/pdf/cfisac.pdf (needs a Chromium)
+	@$(PY) tools/pdf.py
 
 test: $(STAMP) ## check everything: code, chapters, ledger, the built pages
 	@$(PY) tools/test.py
