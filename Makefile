@@ -23,7 +23,8 @@ $(STAMP): pyproject.toml constraints.txt setup.py tools/venv.sh
 book: $(STAMP) ## execute the chapters and build _build/html
 	@$(PY) tools/book.py build
 
-pdf: $(STAMP) ## print the book, _build/pdf/cfisac.pdf (needs a Chromium)
+pdf: $(STAMP) ## print the built book with a Chromium: _build/pdf/cfisac.pdf
+	@test -f _build/html/intro.html || $(PY) tools/book.py build
 	@$(PY) tools/pdf.py
 
 test: $(STAMP) ## check everything: code, chapters, ledger, the built pages
