@@ -116,7 +116,7 @@ def write() -> int:
         tab.pdf(path=body, tagged=True, **settings)
         numbers = page_numbers(PdfReader(body))
         tab.evaluate(FOLIOS, numbers)
-        tab.pdf(path=contents, tagged=False, **settings)
+        tab.pdf(path=contents, tagged=False, **settings | {"print_background": False})
     count = finish(found, numbers, body, contents)
     body.unlink()
     contents.unlink()
@@ -150,7 +150,7 @@ def finish(found: list[Chapter], numbers: dict[str, int], body: Path, contents: 
     def item(title: str, where: str, parent=None):
         place = places["/" + where]
         return writer.add_outline_item(
-            title, numbers[where] - 1, parent, fit=Fit.xyz(left=0, top=place["/Top"])
+            title, numbers[where] - 1, parent=parent, fit=Fit.xyz(left=0, top=place["/Top"])
         )
 
     for chapter in found:
