@@ -4,13 +4,14 @@ import functools
 import re
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 from bs4 import BeautifulSoup
 
 pytestmark = pytest.mark.xdist_group("pdf")
 RAW = re.compile(r"\\[()\[\]]|\\(frac|mathbf|boldsymbol|begin|eqref|operatorname|mathsf)|\$\$")
-ON_SCREEN = ("Show code cell", "Hide code cell", "Copy to clipboard", "Click to show", "Binder")
+ON_SCREEN = ("Show code cell", "Hide code cell", "Copy to clipboard", "Click to show")
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +36,8 @@ def one_page():
 
 @pytest.fixture(scope="session")
 def texts(printed):
-    return [page.extract_text() for page in printed.pages]
+    """Each page as text, ligatures as letters."""
+    return [unicodedata.normalize("NFKC", page.extract_text()) for page in printed.pages]
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +78,7 @@ def figures(printed):
 
 def squeezed(text):
     """Letters and digits: what is left when a line is broken or a letter drawn apart."""
-    return re.sub(r"[\W_]+", "", text)
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text))
 
 
 def test_every_page_is_a4_and_numbered_below(printed, texts):
