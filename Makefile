@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test portable oldest outputs slides student bench clean elsewhere
+.PHONY: help venv book pdf test portable oldest outputs slides student dist bench clean elsewhere
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -22,6 +22,10 @@ $(STAMP): pyproject.toml constraints.txt setup.py tools/venv.sh
 
 book: $(STAMP) ## execute the chapters and build _build/html
 	@$(PY) tools/book.py build
+
+pdf: $(STAMP) ## print the built book with a Chromium: _build/pdf/cfisac.pdf
+	@test -f _build/html/intro.html || $(PY) tools/book.py build
+	@$(PY) tools/pdf.py
 
 test: $(STAMP) ## check everything: code, chapters, ledger, the built pages
 	@$(PY) tools/test.py
@@ -40,6 +44,10 @@ slides: $(STAMP) ## build the slides of six lectures and _build/figures.zip from
 
 student: $(STAMP) ## write notebooks without solutions to _build/student
 	@$(PY) tools/book.py student
+
+dist: $(STAMP) ## everything a release needs, with checksums, in dist/
+	@test -f _build/html/intro.html || $(PY) tools/book.py build
+	@$(PY) tools/dist.py
 
 bench: $(STAMP) ## time the fast paths against plain ones, side by side
 	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest benchmarks -q -s --benchmark-only --benchmark-disable-gc --benchmark-group-by=group --benchmark-columns=min,median,ops

@@ -5,8 +5,8 @@ Each worker has one Chromium and one server, and all that is asked of one page g
 
 import functools
 import http.server
-import os
-import shutil
+import importlib.util
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,18 +15,22 @@ from urllib.parse import urlsplit
 import pytest
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
+
+
+def tool(name):
+    """A program of tools/; what it imports from there is found."""
+    folder = HTML.parents[1] / "tools"
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", folder / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(folder))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+PRINTER = tool("pdf")
 
 
 def built_pages():
@@ -45,13 +49,11 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def chromium():
     playwright = pytest.importorskip("playwright.sync_api")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    found = PRINTER.chromium()
     if found is None:
-        pytest.skip(
-            "no Chromium found (Debian: apt-get install chromium; else: CHROMIUM=/path/to/chrome)"
-        )
+        pytest.skip(PRINTER.NO_CHROMIUM)
     with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        browser = engine.chromium.launch(executable_path=found, args=list(PRINTER.ARGUMENTS))
         yield browser
         browser.close()
 
@@ -203,3 +205,8 @@ def look_fixture():
 @pytest.fixture(scope="session")
 def html():
     return HTML
+
+
+@pytest.fixture(scope="session")
+def printer():
+    return PRINTER

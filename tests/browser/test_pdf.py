@@ -1,0 +1,175 @@
+"""The book on paper: printed once from the built pages by tools/pdf.py, then read."""
+
+import functools
+import re
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+from bs4 import BeautifulSoup
+
+pytestmark = pytest.mark.xdist_group("pdf")
+RAW = re.compile(r"\\[()\[\]]|\\(frac|mathbf|boldsymbol|begin|eqref|operatorname|mathsf)|\$\$")
+ON_SCREEN = ("Show code cell", "Hide code cell", "Copy to clipboard", "Click to show")
+
+
+@pytest.fixture(scope="session")
+def printed(html, printer):
+    """The file, read by pypdf."""
+    pypdf = pytest.importorskip("pypdf")
+    if not (html / "intro.html").exists():
+        pytest.skip("the book has not been built")
+    if printer.chromium() is None:
+        pytest.skip(printer.NO_CHROMIUM)
+    command = [sys.executable, printer.__file__]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return pypdf.PdfReader(printer.PRINTED)
+
+
+@pytest.fixture(scope="session")
+def one_page():
+    """What makes the page that is printed."""
+    return sys.modules["one_page"]
+
+
+@pytest.fixture(scope="session")
+def texts(printed):
+    """Each page as text, ligatures as letters."""
+    return [unicodedata.normalize("NFKC", page.extract_text()) for page in printed.pages]
+
+
+@pytest.fixture(scope="session")
+def merged(printed, printer):
+    return BeautifulSoup(printer.MERGED.read_text(), "html.parser")
+
+
+@pytest.fixture(scope="session")
+def places(printed):
+    """Title and page (from one) of each entry of the outline, and how deep it is."""
+
+    def walk(entries, depth):
+        for entry in entries:
+            if isinstance(entry, list):
+                yield from walk(entry, depth + 1)
+            else:
+                yield entry.title, printed.get_destination_page_number(entry) + 1, depth
+
+    return list(walk(printed.outline, 0))
+
+
+@pytest.fixture(scope="session")
+def figures(printed):
+    """Alternative text of each figure of the tagged file, and the object that is its page."""
+
+    def walk():
+        todo = [printed.trailer["/Root"]["/StructTreeRoot"]]
+        while todo:
+            node = todo.pop()
+            if "/Alt" in node:
+                yield " ".join(node["/Alt"].split()), node.raw_get("/Pg").idnum
+            kids = node.get("/K", [])
+            kids = [kid.get_object() for kid in (kids if isinstance(kids, list) else [kids])]
+            todo += [kid for kid in kids if hasattr(kid, "raw_get")]
+
+    return list(walk())
+
+
+def squeezed(text):
+    """Letters and digits: what is left when a line is broken or a letter drawn apart."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text))
+
+
+def test_every_page_is_a4_and_numbered_below(printed, texts):
+    sizes = {tuple(round(float(side)) for side in page.mediabox[2:]) for page in printed.pages}
+    assert sizes == {(595, 842)}
+    assert not re.search(r"^1$", texts[0], re.M)
+    assert not [n for n, text in enumerate(texts[1:], 2) if not re.search(rf"^{n}$", text, re.M)]
+
+
+def test_the_first_page_says_what_it_is(printed, texts, one_page):
+    first = " ".join(texts[0].split())
+    assert one_page.edition() in first
+    assert printed.metadata.title in first
+    assert printed.metadata.author in first
+
+
+def test_no_page_is_blank(printed, texts, places, figures):
+    heads = {squeezed(title) for title, _, _ in places}
+    drawn = {page for _, page in figures}
+    bare = []
+    for number, (page, text) in enumerate(zip(printed.pages, texts, strict=True), 1):
+        lines = [squeezed(line) for line in text.splitlines()]
+        said = "".join(line for line in lines if line not in heads and line != str(number))
+        if len(said) < 40 and page.indirect_reference.idnum not in drawn:
+            bare.append(number)
+    assert not bare
+
+
+def test_the_outline_has_every_chapter_and_section_where_its_heading_is(one_page, places, texts):
+    expected = []
+    for chapter in one_page.chapters():
+        expected += [chapter.title, *(title for title, _ in chapter.sections)]
+    parts = {part for part, _ in one_page.listed()}
+    found = [title for title, _, _ in places if title not in parts]
+    assert found == [title for title in expected if title not in parts]
+    assert not [
+        (title, page)
+        for title, page, _ in places
+        if title not in parts and squeezed(title) not in squeezed(texts[page - 1])
+    ]
+    assert [page for _, page, _ in places] == sorted(page for _, page, _ in places)
+
+
+def test_the_contents_name_the_page_of_each_entry(places, texts, one_page):
+    parts = {part for part, _ in one_page.listed()}
+    pages = [str(page) for title, page, _ in places if title not in parts]
+    start = min(page for _, page, _ in places)
+    listed = [line for text in texts[1 : start - 1] for line in text.splitlines()]
+    numbers = [line for line in listed if re.fullmatch(r"\d+", line)]
+    assert re.search(r"\b" + r"\b.*?\b".join(pages) + r"\b", " ".join(numbers))
+
+
+def test_every_link_leads_to_a_place_in_the_book_or_to_the_web(printed):
+    known, lost = set(printed.named_destinations), []
+    for number, page in enumerate(printed.pages, 1):
+        for each in page.get("/Annots") or []:
+            link = each.get_object()
+            action = link.get("/A", {})
+            target = link.get("/Dest") or action.get("/D") or action.get("/URI")
+            web = isinstance(target, str) and re.match(r"https?://(?!127\.|localhost)", target)
+            if target not in known and not web:
+                lost.append((number, target))
+    assert not lost
+
+
+def test_every_figure_is_there_with_its_description(figures, merged):
+    shown = [picture["alt"] for picture in merged.select("article img")]
+    shown += [plot["aria-label"] for plot in merged.select("figure.interactive > div")]
+    assert len(shown) > 100
+    described = {alt for alt, _ in figures}
+    assert not [alt for alt in shown if " ".join(alt.split()) not in described]
+
+
+def test_formulas_are_typeset(texts, merged):
+    code = squeezed("".join(tag.get_text() for tag in merged.select("article :is(pre, code)")))
+    raw = [
+        (number, text[max(found.start() - 30, 0) : found.end() + 30])
+        for number, text in enumerate(texts, 1)
+        for found in RAW.finditer(text)
+    ]
+    assert not [(n, text) for n, text in raw if squeezed(text) not in code]
+
+
+def test_what_needs_a_screen_stays_behind(texts):
+    assert not [(n, w) for n, text in enumerate(texts, 1) for w in ON_SCREEN if w in text]
+
+
+def test_solutions_stand_at_the_end_and_exercises_before(places, texts, merged):
+    start = next(page for title, page, _ in places if title == "Solutions")
+    count = functools.partial(lambda word, some: len(re.findall(word, " ".join(some))))
+    number = len(merged.select("div.exercise"))
+    assert number == len(merged.select("div.solution")) > 50
+    assert count(r"Solution\s+to\s+Exercise", texts[start - 1 :]) == number
+    assert count(r"Solution\s+to\s+Exercise", texts[: start - 1]) == 0
