@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -695,6 +696,26 @@ print(cli.main(["run", "zhang-fig2", "--fidelity", "smoke", "--workers", "1"]))
     assert {path.name for path in (here / "results").iterdir()} == {
         "zhang-fig2.smoke.csv", "zhang-fig2.smoke.json", "zhang-fig2.smoke.png"
     }  # fmt: skip
+
+
+def test_an_archive_of_a_release_is_the_same_bytes_twice(tmp_path):
+    dist = tool("dist")
+    assert dist.version() == cfisac.__version__
+    folder = tmp_path / "html"
+    (folder / "limits").mkdir(parents=True)
+    for name in ("limits/b.html", "a.html"):
+        (folder / name).write_text(name)
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    dist.archive(first, folder, "cfisac-1-book")
+    os.utime(folder / "a.html", (1e9, 1e9))
+    dist.archive(second, folder, "cfisac-1-book")
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        assert archive.namelist() == ["cfisac-1-book/a.html", "cfisac-1-book/limits/b.html"]
+    line = dist.checksums([first])
+    (tmp_path / "SHA256SUMS").write_text(line)
+    check = ["sha256sum", "--check", "--quiet", "SHA256SUMS"]
+    assert subprocess.run(check, cwd=tmp_path).returncode == 0
 
 
 def test_a_clone_beside_a_script_is_not_taken_for_the_package(tmp_path):

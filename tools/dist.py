@@ -1,7 +1,7 @@
 """Everything a release needs, in dist/: python tools/dist.py.
 
-Wheel, sdist, the offline pages with the slides, the printed book, student notebooks and figures, with
-checksums. Archives of the same contents are the same bytes.
+Wheel, sdist, the offline pages with the slides, the printed book, student notebooks and figures,
+with checksums. Archives of the same contents are the same bytes.
 """
 
 import hashlib
