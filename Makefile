@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test portable oldest outputs student bench clean elsewhere
+.PHONY: help venv book test portable oldest outputs slides student bench clean elsewhere
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -34,6 +34,9 @@ oldest: ## run the package tests with the oldest versions that pyproject.toml al
 
 outputs: $(STAMP) ## execute the chapters (or NAMES="a b"), store their outputs, show the diff
 	@$(PY) tools/book.py outputs $(NAMES)
+
+slides: $(STAMP) ## build the slides of six lectures and _build/figures.zip from the pages
+	@$(PY) tools/book.py slides
 
 student: $(STAMP) ## write notebooks without solutions to _build/student
 	@$(PY) tools/book.py student

@@ -3,7 +3,7 @@
 import functools
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Number
 from os import PathLike
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ R = TypeVar("R")
 _UNIT = 1e-9  # how far a length may be from one
 _ROOM = 2**28  # entries, 4 GB of complex numbers
 _MOST = 2**53  # beyond it floating-point numbers skip whole ones
+_LOUDEST, _FAINTEST = 1e100, 1e-100  # moduli whose squares and their sums stay numbers
 
 
 def finite(name: str, value: ArrayLike, dtype: type = float) -> NDArray[Any]:
@@ -52,6 +53,63 @@ def precision(*values: ArrayLike) -> float:
         kinds |= {type(each) for each in objects if isinstance(each, np.inexact)}
         kinds |= {array.dtype.type} if array.dtype.kind in "fc" else set()
     return max(float(np.finfo(kind).eps) for kind in kinds)
+
+
+def squarable(name: str, value: ArrayLike, dtype: type = complex) -> NDArray[Any]:
+    """Return ``value`` as a finite array whose energy neither overflows nor vanishes.
+
+    For samples and what they are multiplied by: their squares would be ``inf``, or zero.
+    """
+    array = finite(name, value, dtype)
+    parts = (array.real, array.imag) if np.iscomplexobj(array) else (array,)
+    largest = max(float(f(each, initial=0.0)) * sign for each in parts for f, sign in
+                  ((np.max, 1), (np.min, -1)))  # fmt: skip
+    if largest > _LOUDEST or 0 < largest < _FAINTEST:
+        raise ValueError(
+            f"{name} must be zero or have a largest entry in [{_FAINTEST:g}, {_LOUDEST:g}], "
+            f"got {largest:g}"
+        )
+    return array
+
+
+def each_of(name: str, value: Any, n_expected: int, what: str) -> list[Any]:
+    """Return the entries of a sequence that has as many as there are ``what``."""
+    listed = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    if not listed and not (isinstance(value, np.ndarray) and value.ndim > 0):
+        raise ValueError(
+            f"{name} must be a sequence, one for each of {n_expected} {what}, got "
+            f"{type(value).__name__}"
+        )
+    if len(value) != n_expected:
+        raise ValueError(
+            f"{name} must be of {n_expected} {what}, one for each of them, got {len(value)}"
+        )
+    return list(value)
+
+
+def kind(name: str, value: Any, *allowed: type) -> Any:
+    """Return ``value``, which is an object of one of some classes."""
+    if not isinstance(value, allowed):
+        wanted = " or ".join(each.__name__ for each in allowed)
+        raise ValueError(f"{name} must be a {wanted}, got {type(value).__name__}")
+    return value
+
+
+def generator(name: str, value: Any) -> np.random.Generator:
+    """Return ``value``, which draws random numbers."""
+    if not isinstance(value, np.random.Generator):
+        raise ValueError(
+            f"{name} must be a numpy.random.Generator, such as numpy.random.default_rng(1), got "
+            f"{type(value).__name__}"
+        )
+    return value
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """Return ``value``, which is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:

@@ -268,7 +268,7 @@ class Interactive:
         caption = html.escape(self.summary).replace("\n", "<br>")
         return (
             '<figure class="interactive">\n'
-            f'<div id="{self.name}"{self._room()} role="img" '
+            f'<div id="{self.name}"{self._room()} role="group" '
             f'aria-label="{html.escape(self.alt)}"></div>\n'
             f"<figcaption>{caption}</figcaption>\n"
             f'<script type="application/json" id="{self.name}-figure">'

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 
+import numpy as np
 import pytest
 
 from cfisac import _checks
@@ -61,3 +62,19 @@ def test_one_of_names_the_words_that_are_allowed():
     for bad in ("Exact", None, 1, ["exact"], {"exact"}):
         with pytest.raises(ValueError, match=r"^bound must be 'exact', 'other' or 'joint', got "):
             _checks.one_of("bound", bad, "exact", "other", "joint")
+
+
+def test_objects_sequences_and_energies_are_named():
+    for check, bad in (
+        (lambda x: _checks.kind("scene", x, dict), [None, "x", 3, []]),
+        (lambda x: _checks.generator("scene", x), [None, 3, np.random]),
+        (lambda x: _checks.yes_or_no("scene", x), [None, 0, 1, "x", np.array([])]),
+        (lambda x: _checks.each_of("scene", x, 2, "things"), [None, 3, "ab", [1], np.array(2.0)]),
+        (lambda x: _checks.squarable("scene", x), [1e101, [0, 1e-101], [np.nan], "x", None]),
+    ):
+        for value in bad:
+            with pytest.raises(ValueError, match=r"^scene must be "):
+                check(value)
+    assert _checks.each_of("scene", np.ones(2), 2, "things") == [1, 1]
+    assert _checks.squarable("scene", [0.0, 1e-100]).dtype == complex
+    assert _checks.squarable("scene", np.zeros((0, 2)), float).shape == (0, 2)

@@ -48,7 +48,7 @@ def test_importing_plotting_does_not_need_plotly():
 
 def test_html_is_labelled_and_self_contained():
     html = interactive().to_html()
-    assert 'role="img" aria-label="A line &quot;up&quot;"' in html
+    assert 'role="group" aria-label="A line &quot;up&quot;"' in html
     assert "<figcaption>rises by 1 &amp; more</figcaption>" in html
     assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", html)
     data = re.search(r'<script type="application/json" id="ladder-figure">(.*?)</script>', html)

@@ -150,8 +150,23 @@ def test_what_citation_and_readme_say_is_done_is_done():
         assert "Every claim of the five has a verdict." in words
 
 
+def scripts_of_the_readme() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+
+
+def test_the_first_script_in_the_readme_draws_its_map(tmp_path):
+    """A dozen lines, and a picture."""
+    script = scripts_of_the_readme()[0]
+    assert len([line for line in script.splitlines() if line and "import" not in line]) <= 13
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert re.fullmatch(r"half of the hall: better than \d+\.\d cm\n", run.stdout)
+    assert (tmp_path / "peb.png").stat().st_size > 10_000
+
+
 def test_the_script_in_the_readme_runs_and_meets_its_bound():
-    script = re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    script = scripts_of_the_readme()[1]
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     bound, error = (float(number) for number in re.findall(r"(\d+\.\d+) degrees", run.stdout))
     # 5000 draws: the standard error of a root mean square is 1 % of it
@@ -242,7 +257,7 @@ def test_the_reference_names_every_module_once():
 def test_student_edition_has_no_solutions():
     notebooks = tool("notebooks")
     text = (ROOT / "book" / "foundations" / "factor_theorem.md").read_text()
-    notebook = notebooks.notebook(notebooks.without_solutions(text), {})
+    notebook = notebooks.notebook(notebooks.without_solutions(text), notebooks.Known())
     source = "\n".join(cell.source for cell in notebook.cells)
     assert "solution" not in source.lower()
     assert source.count("# your answer") == text.count("{solution-start}") > 0
@@ -257,9 +272,61 @@ def test_readable_notebooks_keep_the_numbers():
         " of {glue:text}`draws:,`."
     )
     assert (
-        notebooks.readable(text, {"peb": "0.3333", "draws": "40000"})
+        notebooks.readable(text, notebooks.Known({"peb": "0.3333", "draws": "40000"}))
         == "It is 0.33 m, see (zhang-41) and angle gain, of 40\N{NO-BREAK SPACE}000."
     )
+
+
+SITE = """<article><h1><span class="section-number">7. </span>From places to delays</h1>
+<span id="own-aps"></span><h2>Your access points<a class="headerlink">#</a></h2>
+<figure id="fig-x"><img alt="a" src="a.png"><figcaption>
+<span class="caption-number">Fig. 7.1 </span>
+<span class="caption-text">A caption.</span></figcaption></figure>
+<div class="proof theorem" id="thm-x"><p class="admonition-title">
+<span class="caption-number">Theorem 3.1 </span> (Of \\(x_1\\))</p></div>
+<div class="exercise" id="ex-a_b"><p class="admonition-title">
+<span class="caption-number">Exercise 4.2 </span> (In the middle)</p></div>
+<div class="solution"><p class="admonition-title">Solution to <a href="#ex-a_b">it</a></p></div>
+<div class="math" id="equation-eq-a-b">
+<span class="eqno">(5.12)<a class="headerlink">#</a></span></div>
+<p><span class="bibtex-citation">Rife and Boorstyn [<a href="x">RB74</a>]</span></p></article>"""
+
+
+@pytest.fixture
+def known(tmp_path):
+    """What a small built page shows."""
+    (tmp_path / "foundations").mkdir()
+    (tmp_path / "foundations" / "geometry.html").write_text(SITE)
+    items = tool("pages").Pages(tmp_path)
+    assert "ex-a-b" in items.solutions
+    return tool("notebooks").Known({}, "limits/page", items)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("{numref}`fig-x`", "Fig. 7.1"), ("{prf:ref}`thm-x`", "Theorem 3.1"),
+     ("{prf:ref}`it <thm-x>`", "it"), ("{eq}`eq-a_b`", "(5.12)"),
+     ("{ref}`ex-a_b`", "Exercise 4.2 (In the middle)"), ("{ref}`own-aps`", "*Your access points*"),
+     ("{doc}`../foundations/geometry`", "*From places to delays*"),
+     ("{term}`rivals <rival>`", "rivals"),
+     ("{py:func}`cfisac.limits.multistatic.position_map`", "`position_map`"),
+     ("$$\nx\n$$ (eq-a_b)", "$$\nx\n\\tag{5.12}\n$$"),
+     ("```{math}\n:label: eq-a_b\nx\n```", "$$\nx\n\\tag{5.12}\n$$"),
+     ("```{prf:theorem} Of x\n:label: thm-x\nYes.\n```", "> **Theorem 3.1 (Of x).** Yes."),
+     ("```{list-table}\n* - a\n  - b\n* - c\n  - d\n```", "| a | b |\n|---|---|\n| c | d |"),
+     ('<a href="slides.html#lecture-1">it</a>', "it"), ("What\n: this", "- **What:** this")],
+)  # fmt: skip
+def test_notebooks_call_things_as_the_pages_do(known, text, shown):
+    assert tool("notebooks").readable(text, known) == shown
+
+
+def test_notebooks_keep_captions_and_citations(known):
+    notebooks = tool("notebooks")
+    cell = "---\nmystnb:\n  figure:\n    name: fig-x\n    caption: See {eq}`eq-a_b`.\n---\nx = 1"
+    text = CHAPTER % cell + "\nAs {cite:t}`rife` say.\n"
+    text = notebooks.with_citations(text, known.items.citations["foundations/geometry"])
+    sources = [each.source for each in notebooks.notebook(text, known).cells]
+    assert sources == ["x = 1", "**Fig. 7.1.** See (5.12).", "As Rife and Boorstyn [RB74] say."]
 
 
 @pytest.mark.parametrize(
@@ -474,14 +541,13 @@ def test_notebooks_begin_with_the_cell_that_installs_the_package(tmp_path, monke
     monkeypatch.setattr(book, "STUDENT", tmp_path / "student")
     notebooks.write_downloads()
     notebooks.write_student()
-    folders = (
-        book.STORED,
-        tmp_path / "html" / "_sources",
-        tmp_path / "student",
-    )  # Colab: the first
-    for folder in folders:
+    downloads, student = tmp_path / "html" / "_sources", tmp_path / "student"
+    every = len(book.chapters())
+    ledger_pages = [each for each in book.chapters() if each.parent.name == "ledger"]
+    counts = {book.STORED: every, downloads: every, student: every - len(ledger_pages)}
+    for folder, count in counts.items():  # Colab: the first
         found = list(folder.rglob("*.ipynb"))
-        assert len(found) == len(book.chapters())
+        assert len(found) == count
         assert {nbformat.read(path, 4).cells[0].source for path in found} == {first}
 
 

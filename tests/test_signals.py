@@ -1,5 +1,7 @@
 """Samples of a scene: their information is that of its paths; phases, sizes and draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import oracle
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from cfisac import signals
 from cfisac.limits import cooperative
 from cfisac.scenarios import MonostaticScene, liu_scene
-from cfisac.waveforms import OFDM
+from cfisac.waveforms import OFDM, OTFS
 
 
 def small(rng, n_targets=2):
@@ -81,3 +83,55 @@ def test_bad_input_is_named():
         signals.draw_amplitudes(scene, rng, "rice")
     with pytest.raises(ValueError, match="noise_variance must be >= 0"):
         signals.with_noise(np.ones(3), -1.0, rng)
+
+
+def test_a_target_on_an_access_point_has_no_direction():
+    scene = small(np.random.default_rng(1))
+    for near in (scene.aps[:1], [[1e200, 0.0]]):
+        with pytest.raises(ValueError, match=r"^positions must"):
+            signals.echo_factors(scene, near)
+
+
+def test_echoes_of_otfs_are_no_outer_products():
+    scene = replace(small(np.random.default_rng(1)), waveform=OTFS(6, 5, 200e3))
+    for call in (
+        lambda: signals.echo_tensors(scene, np.ones((3, 2))),
+        lambda: signals.echo_factors(scene),
+        lambda: signals.phase_slopes(scene),
+    ):
+        with pytest.raises(ValueError, match=r"scene must have the waveform OFDM.*got OTFS"):
+            call()
+
+
+def test_other_scenes_generators_and_factors_are_named():
+    scene, rng = small(np.random.default_rng(1)), np.random.default_rng(2)
+    for call in (
+        lambda each: signals.draw_amplitudes(each, rng),
+        signals.phase_slopes,
+        signals.echo_factors,
+        lambda each: signals.echo_tensors(each, np.ones((3, 2))),
+        lambda each: signals.draw_spectra(each, 1.0, rng),
+        lambda each: signals.path_signatures(each, 1.0),
+    ):
+        for bad in ("scene", None):
+            with pytest.raises(ValueError, match="scene must be a"):
+                call(bad)
+    with pytest.raises(ValueError, match="scene must be a MultistaticScene"):
+        signals.draw_spectra(scene, 1.0, rng)
+    for bad in (None, 3, "x"):
+        with pytest.raises(ValueError, match="rng must be"):
+            signals.draw_amplitudes(scene, bad)
+        with pytest.raises(ValueError, match="rng must be"):
+            signals.with_noise(1.0, 1.0, bad)
+    with pytest.raises(ValueError, match="signatures must be"):
+        signals.received((1, 2), 1.0)
+    good = signals.echo_factors(scene)
+    for name, factors in (
+        ("factors must be", "x"),
+        ("factors.symbol must", good._replace(symbol=np.ones((3, 1, 5)))),
+        ("factors.subcarrier must", good._replace(subcarrier=3.0)),
+        ("factors.antenna must", good._replace(antenna=good.antenna[:2])),
+        ("factors.antenna must", good._replace(antenna=good.antenna[::-1])),
+    ):
+        with pytest.raises(ValueError, match=name):
+            signals.echo_tensors(scene, np.ones((3, 2)), factors)

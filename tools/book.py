@@ -3,6 +3,7 @@
 python tools/book.py check              are chapters, contents and stored outputs in step?
 python tools/book.py outputs [NAME ..]  execute chapters, store their text outputs, show the diff
 python tools/book.py build              execute what is not cached, build _build/html
+python tools/book.py slides             build the slides of six lectures and a zip of all figures
 python tools/book.py student            write notebooks without solutions to _build/student
 
 A chapter is book/<name>.md. Its text outputs are stored in tests/notebooks/<name>.ipynb (code cells
@@ -395,6 +396,11 @@ def build() -> int:
     return 0
 
 
+def is_built() -> bool:
+    """Whether the pages are there, if need be after building them."""
+    return (HTML / "searchindex.js").exists() or build() == 0
+
+
 def build_html() -> bool:
     """Build every page anew from cached executions; whether that went without a warning."""
     for stale in (HTML, BUILD / ".doctrees", BUILD / "jupyter_execute"):
@@ -409,15 +415,18 @@ def build_html() -> bool:
     print("Building the pages (every warning counts as an error) ...", flush=True)
     with log.open("w") as sink:
         code = call(command, stdout=sink, stderr=subprocess.STDOUT)
+    unshown = []
     if HTML.exists():
         import notebooks
+        import slides
 
         notebooks.write_downloads()
+        unshown = slides.write()
     text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
     complaints = [line for line in text.splitlines() if re.search(r"WARNING|ERROR|Error:", line)]
     if "Executing notebook" in text:
         complaints.append("the build executed a chapter itself: it was not in the cache")
-    complaints += outside_files() if HTML.exists() else []
+    complaints += unshown + outside_files() if HTML.exists() else []
     if code and not complaints:
         complaints = text.splitlines()[-25:]
     if complaints:
@@ -491,7 +500,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("check", "build", "student"):
+    for name in ("check", "build", "slides", "student"):
         commands.add_parser(name)
     commands.add_parser("outputs").add_argument("names", nargs="*")
     given = parser.parse_args(arguments)
@@ -499,11 +508,14 @@ def main(arguments: list[str] | None = None) -> int:
         return bool(check())
     if given.command == "outputs":
         return outputs(given.names)
-    if given.command == "student":
-        import notebooks
+    if given.command == "build":
+        return build()
+    if not is_built():  # slides and notebooks say what the pages say
+        return 1
+    import notebooks
+    import slides
 
-        return notebooks.write_student()
-    return build()
+    return notebooks.write_student() if given.command == "student" else slides.make()
 
 
 if __name__ == "__main__":

@@ -2,20 +2,40 @@
 
 Colab opens notebooks only, so its button points to the stored notebook of a chapter. Equations
 taken from a source keep the number they have there. Numbers glued into prose are set like prose.
-Signatures on the pages of the package show values that can be typed. The ledger's tables have
-formulas that only a script sees.
+Signatures on the pages of the package show values that can be typed. Every chapter opens with a
+box, ``{opening}``: what it teaches, what it needs, how long it takes and how to cite it. The
+ledger's tables have formulas that only a script sees.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import ClassVar
 
+import yaml
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx import addnodes
+from sphinx.util.docutils import SphinxDirective
 
 MINUS, THOUSANDS = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SOURCE_LABEL = re.compile(r"(zhang|fan_conf|fan_journal|liu|commit)-(\d+[a-z]?)")
+
+
+def folds_of_the_sidebar_have_names(app, exception) -> None:
+    """Say what the theme's arrows open: a screen reader finds no text in them."""
+    if exception or app.builder.name != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        arrow = '<span class="toctree-toggle"'
+        named = text.replace(
+            f"<details><summary>{arrow}", f'<details><summary aria-label="pages below">{arrow}'
+        )
+        if named != text:
+            page.write_text(named, encoding="utf-8")
 
 
 def colab_opens_the_stored_notebook(app, pagename, templatename, context, doctree) -> None:
@@ -138,6 +158,97 @@ def values_are_readable(app, doctree, docname) -> None:
             text.parent.replace(text, nodes.Text(shorter(text.astext())))
 
 
+class Opening(SphinxDirective):
+    """The box under a chapter's title. Its text says what the reader learns, and needs.
+
+    ``:level:`` is 1, 2 or 3: a first course, a second one, research.
+    """
+
+    has_content = True
+    option_spec: ClassVar = {"level": lambda given: directives.choice(given, ("1", "2", "3"))}
+
+    def run(self):
+        """Build the box; what only the whole page tells is filled in later."""
+        box = nodes.admonition(classes=["opening"])
+        box += nodes.title("", "In this chapter")
+        self.state.nested_parse(self.content, self.content_offset, box)
+        level = int(self.options.get("level", "2"))
+        stars = "★" * level + "☆" * (3 - level)
+        told = ("a first course", "a second course", "research")[level - 1]
+        line = nodes.paragraph(classes=["opening-line"])
+        line += nodes.inline("", "", classes=["opening-minutes"])
+        line += nodes.inline("", f"{stars}", classes=["opening-stars"])
+        line += nodes.Text(f" {told}")
+        box += [line, nodes.container(classes=["opening-cite"])]
+        return [box]
+
+
+MINUTE = {"words": 150, "formulas": 3, "lines": 20}  # read in one
+
+
+def openings_are_filled(app, doctree, docname) -> None:
+    """Write the minutes and the citation into the box of a chapter."""
+    for box in doctree.findall(nodes.admonition):
+        if "opening" not in box["classes"]:
+            continue
+        for line in box.findall(nodes.inline):
+            if "opening-minutes" in line["classes"]:
+                line += nodes.Text(f"{minutes(doctree)} minutes to read · ")
+        for place in box.findall(nodes.container):
+            if "opening-cite" in place["classes"]:
+                place += citation(app, docname, next(doctree.findall(nodes.title)).astext())
+
+
+def minutes(doctree) -> int:
+    """How long a page takes to read, in steps of five: its words, formulas and visible code."""
+    words = sum(len(each.astext().split()) for each in doctree.findall(nodes.paragraph))
+    formulas = sum(1 for _ in doctree.findall(nodes.math_block))
+    lines = 0
+    for cell in doctree.findall(nodes.container):
+        if "cell" in cell["classes"] and "tag_hide-input" not in cell["classes"]:
+            for block in cell.findall(nodes.container):
+                if "cell_input" in block["classes"]:
+                    lines += len(block.astext().strip().splitlines())
+    taken = words / MINUTE["words"] + formulas / MINUTE["formulas"] + lines / MINUTE["lines"]
+    return 5 * max(1, round(taken / 5))
+
+
+def citation(app, docname, title) -> list[nodes.Node]:
+    """BibTeX of one chapter, folded."""
+    told = yaml.safe_load((Path(app.srcdir).parent / "CITATION.cff").read_text(encoding="utf-8"))
+    year = app.config.copyright.split(",")[0].strip()
+    entry = "\n".join([
+        f"@incollection{{cfisac:{docname.split('/')[-1]},",
+        f"  author    = {{{{{told['authors'][0]['name']}}}}},",
+        f"  title     = {{{title}}},",
+        f"  booktitle = {{{app.config.html_title}}},",
+        f"  year      = {{{year}}},",
+        f"  note      = {{Version {told['version']}}},",
+        f"  url       = {{{told['repository-code']}}},",
+        "}",
+    ])  # fmt: skip
+    head = '<details class="opening-cite"><summary>Cite this chapter</summary>'
+    block = nodes.literal_block(entry, entry, language="none")
+    return [
+        nodes.raw("", head, format="html"),
+        block,
+        nodes.raw("", "</details>", format="html"),
+    ]
+
+
+def hooks_in_sentences(app, doctree, docname) -> None:
+    """Name a chapter in a sentence by what stands before the colon of its title."""
+    for inline in doctree.findall(nodes.inline):
+        if "doc" in inline["classes"] and len(inline) == 1:
+            hook, colon, _ = inline.astext().partition(": ")
+            if colon and _is_title(app, inline.astext()):
+                inline[0] = nodes.Text(hook)
+
+
+def _is_title(app, text) -> bool:
+    return any(title.astext() == text for title in app.env.titles.values())
+
+
 def _is_text(node) -> bool:
     return isinstance(node, nodes.Text)
 
@@ -147,10 +258,14 @@ def setup(app):
     app.connect("html-page-context", no_thebe, priority=901)
     app.connect("html-page-context", the_ledger_has_formulas, priority=400)  # before MathJax is
     app.connect("env-get-updated", equations_keep_their_source_number, priority=900)
+    app.add_directive("opening", Opening)
+    app.connect("doctree-resolved", openings_are_filled)
+    app.connect("doctree-resolved", hooks_in_sentences)
     app.connect("doctree-resolved", typeset_pasted_numbers)
     app.connect("doctree-resolved", punctuation_stays_with_its_formula)
     app.connect("doctree-resolved", values_are_readable)
     app.connect("autodoc-process-signature", defaults_are_shown)
     app.connect("autodoc-skip-member", fields_are_listed_once)
+    app.connect("build-finished", folds_of_the_sidebar_have_names)
     app.connect("html-page-context", colab_opens_the_stored_notebook, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

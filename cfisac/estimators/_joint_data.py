@@ -83,11 +83,7 @@ def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> Heard:
     """Check the samples of a scene, and make them smaller."""
     frame = checked_frame(scene)
     sizes = np.asarray(scene.n_antennas)
-    if len(samples) != len(scene.aps):
-        raise ValueError(
-            f"samples must hold one array for each of {len(scene.aps)} access points, "
-            f"got {len(samples)}"
-        )
+    given_each = _checks.each_of("samples", samples, len(scene.aps), "access points")
     slopes, cells = signals.phase_slopes(scene), cells_of(scene)
     longest = min(frame.longest_delay, 1 / frame.subcarrier_spacing) * frame.bandwidth
     basis = _delay_basis(frame.n_subcarriers, longest)
@@ -96,7 +92,7 @@ def prepare(scene: MonostaticScene, samples: Sequence[ArrayLike]) -> Heard:
     antenna, energy = np.zeros(present.shape), np.zeros(len(sizes))
     for index, (size, axis) in enumerate(zip(sizes, axes_of(scene), strict=True)):
         shape = int(size), frame.n_subcarriers, frame.n_symbols
-        given = _checks.finite("samples", samples[index], complex)
+        given = _checks.squarable("samples", given_each[index])
         if given.shape != shape:
             raise ValueError(
                 f"samples of access point {index} must have shape {shape}, got {given.shape}"

@@ -167,10 +167,10 @@ def complaint(
     lost = np.flatnonzero(blind.any(axis=1))
     if len(lost):
         return f"target {_listed(lost)} cannot be identified by these access points"
-    twins = _mirrored(scene, heard, fit, corners)
+    twins = mirrored(scene, heard, fit, corners)
     if len(twins):
         return f"target {_listed(twins)} may as well be on the other side of the access points"
-    loud = np.flatnonzero(left_over(heard, charts, fit) > _least_left(heard, charts))
+    loud = np.flatnonzero(left_over(heard, charts, fit) > least_left(charts) + 1e-20 * heard.energy)
     if len(loud):
         return (
             f"access point {_listed(loud)} hears more than the targets found: there are more of "
@@ -209,9 +209,10 @@ def left_over(heard: Heard, charts: Charts, fit: Fit) -> Array:
     return highest(heard, charts, fit.sights, fit.gains)[1]
 
 
-def _least_left(heard: Heard, charts: Charts) -> Array:
+def least_left(charts: Charts) -> Array:
+    """What noise alone reaches anywhere with the chance of a false alarm, (L,)."""
     cells = np.array([each.size for each in charts.maps])
-    found: Array = np.log(len(cells) * cells / _FALSE_ALARM) + 1e-20 * heard.energy
+    found: Array = np.log(len(cells) * cells / _FALSE_ALARM)
     return found
 
 
@@ -256,7 +257,7 @@ def _inside(heard: Heard, fit: Fit, corners: Array | None) -> NDArray[np.bool_]:
     return np.asarray(found)
 
 
-def _mirrored(
+def mirrored(
     scene: MonostaticScene, heard: Heard, fit: Fit, corners: Array | None
 ) -> NDArray[np.int64]:
     """Targets whose mirror image explains the samples as well, and may be there.

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 _POSITION_STEP = 1 / 3  # of the smallest resolution cell, and of what turns a Doppler shift by one
 _VELOCITY_STEP = 1 / 3
 _FINER = 4  # Doppler shifts per resolution cell
+_MOST = 2**28  # entries of the largest array, 2 GB
 _BLOCK = 2**21  # states looked up at a time
 
 
@@ -45,12 +46,25 @@ def region(scene: MonostaticScene, heard: Heard, corners: Array, max_speed: floa
     across = cells[:, 1].min() * nearest
     turning = speed_cell * nearest / max(max_speed, 1e-9)
     step = _POSITION_STEP * min(along, across, 2 * turning)
+    if (2 * max_speed / (_VELOCITY_STEP * speed_cell) + 1) ** 2 > _MOST:
+        raise ValueError(
+            f"max_speed must be at most {_VELOCITY_STEP * speed_cell * _MOST**0.5 / 2:.3g} m/s for "
+            f"this waveform, got {max_speed:g}"
+        )
+    number = np.prod(np.ceil((corners[1] - corners[0]) / step) + 1)
+    n_shifts = _FINER * len(heard.symbol)
+    if number * len(cells) * n_shifts > _MOST:
+        raise ValueError(
+            f"corners must hold at most {_MOST / len(cells) / n_shifts:.3g} points {step:.3g} m "
+            f"apart, got {number:.3g}"
+        )
     axes = [_between(low, high, step) for low, high in corners.T]
     positions = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     speeds = _between(-max_speed, max_speed, _VELOCITY_STEP * speed_cell)
     velocities = np.stack(np.meshgrid(speeds, speeds, indexing="ij"), axis=-1).reshape(-1, 2)
     inside = np.hypot(*velocities.T) <= max_speed * (1 + 1e-9) + 1e-12
-    return Region(positions, velocities[inside])
+    # Where all speeds lie within a step, one velocity stands for them.
+    return Region(positions, velocities[inside] if inside.any() else np.zeros((1, 2)))
 
 
 def _between(low: float, high: float, step: float) -> Array:

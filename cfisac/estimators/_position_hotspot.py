@@ -106,35 +106,44 @@ def hotspot_map(
     True
     """
     sent, seen = checked_sent(scene, sent), samples_of(scene, samples)
-    middle = _checks.points("centre", centre)
+    middle = _checks.squarable("centre", _checks.points("centre", centre), float)
     if middle.shape != (2,):
         raise ValueError(f"centre must be one point (2,), got {middle.shape}")
     width = _checks.one("side", side, _checks.non_negative)
     apart = _checks.one("step", step, _checks.positive)
     if _checks.one("target", target, _checks.count, 0) >= len(scene.targets):
         raise ValueError(f"target must be in 0..{len(scene.targets) - 1}, got {target!r}")
-    _refuse_tiles(scene, tiles)
+    parts = _checked_tiles(scene, tiles)
     half = width / apart / 2
     if half > 512:
-        raise ValueError("the hotspot must have at most 2^20 points; make step larger")
+        raise ValueError(
+            f"step must be at least {width / 1024:g} for this side, got {apart:g}: a hotspot has "
+            "at most 2^20 points"
+        )
     number = 2 * np.floor(half + 1e-9) + 1 if half % 1 < 0.5 - 1e-9 else 2 * np.floor(half + 0.5)
     line = apart * (np.arange(number) - (number - 1) / 2)
     points = middle + np.stack(np.meshgrid(line, line), axis=-1)
     possible = _possible(scene, points)
     if not possible.any() or not _possible(scene, middle[None])[0]:
-        raise ValueError("the hotspot is empty: no target can be there, or not at its centre")
+        raise ValueError(
+            "centre must be where a target can be, on no access point and within a symbol of all: "
+            f"the hotspot is empty, got {middle.tolist()}"
+        )
     safe = np.where(possible[..., None], points, middle)
-    energy = fast_map(scene, sent, seen, int(target), safe, middle, tiles)
+    energy = fast_map(scene, sent, seen, int(target), safe, middle, parts)
     values = np.where(possible, energy / scene.noise_variance, -np.inf)
     best = points[np.unravel_index(np.argmax(values), values.shape)]
     return HotspotMap(points, values, best)
 
 
-def _refuse_tiles(scene: MultistaticScene, tiles: tuple[int, int]) -> None:
+def _checked_tiles(scene: MultistaticScene, tiles: tuple[int, int]) -> tuple[int, int]:
     sizes = scene.waveform.n_symbols, scene.waveform.n_subcarriers
-    for number, size in zip(_checks.count("tiles", tiles), sizes, strict=True):
-        if size % number:
-            raise ValueError(f"tiles must divide symbols and subcarriers {sizes}, got {tiles}")
+    parts = _checks.count("tiles", tiles)
+    if parts.shape != (2,) or np.any(np.array(sizes) % parts):
+        raise ValueError(
+            f"tiles must divide symbols and subcarriers {sizes}, two whole numbers, got {tiles!r}"
+        )
+    return int(parts[0]), int(parts[1])
 
 
 def _possible(scene: MultistaticScene, points: Array) -> NDArray[np.bool_]:

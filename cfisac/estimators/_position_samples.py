@@ -35,6 +35,7 @@ def example(rng: np.random.Generator) -> tuple[MultistaticScene, ComplexArray, C
     >>> len(scene.targets), sent.shape, samples.shape
     (1, (4, 4, 8, 32), (2, 4, 256))
     """
+    _checks.generator("rng", rng)
     scene = fan_scene(
         rng, 6, 1, 0, 4, waveform=OTFS(32, 8, 2e6), side=60.0, max_delay=4e-7, max_speed=5.0,
         n_receivers=2,
@@ -50,7 +51,7 @@ def samples_of(scene: MultistaticScene, samples: ArrayLike) -> ComplexArray:
 
 
 def checked_samples(samples: ArrayLike, shape: tuple[int, ...]) -> ComplexArray:
-    seen: ComplexArray = _checks.finite("samples", samples, complex)
+    seen: ComplexArray = _checks.squarable("samples", samples)
     if seen.shape != shape:
         raise ValueError(f"samples must have shape (R, M_r, MN) = {shape}, got {seen.shape}")
     return seen

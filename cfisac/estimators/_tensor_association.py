@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cfisac import _checks
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.estimators._tensor_cp import Array, Components, decompose
 from cfisac.scenarios import MonostaticScene
 from cfisac.waveforms import OFDM
 
 _MOST = 1_000_000  # permutations or hypotheses that are scored
+_NONE = 1e-15  # amplitude that is none, as a share of the strongest echo's
 _SMALL = 1e-24  # least noise of a sample, as a share of the strongest echo
 
 
@@ -91,17 +93,14 @@ def separate(
     """
     axes_of(scene)
     frame, antennas = scene.waveform, np.asarray(scene.n_antennas)
-    if len(samples) != len(scene.aps):
-        raise ValueError(
-            f"samples must be of {len(scene.aps)} access points, got those of {len(samples)}"
-        )
-    for number, each in enumerate(samples):
+    given = _checks.each_of("samples", samples, len(scene.aps), "access points")
+    for number, each in enumerate(given):
         wanted = (int(antennas[number]), frame.n_subcarriers, frame.n_symbols)
         if np.shape(each) != wanted:
             raise ValueError(
                 f"samples of access point {number} must have shape {wanted}, got {np.shape(each)}"
             )
-    return associate(scene, [decompose(each, n_targets) for each in samples])
+    return associate(scene, [decompose(each, n_targets) for each in given])
 
 
 def associate(scene: MonostaticScene, components: Sequence[Components]) -> Separated:
@@ -137,6 +136,13 @@ def associate(scene: MonostaticScene, components: Sequence[Components]) -> Separ
     True
     """
     axes = axes_of(scene)
+    if not isinstance(components, Sequence) or isinstance(components, str):
+        raise ValueError(f"components must be a sequence, got {type(components).__name__}")
+    for each in components:
+        _checks.kind("components", each, Components)
+        loud = _checks.finite("components", each.amplitude)
+        if loud.size == 0 or not (loud.min() >= 0 and loud.max() > 0):
+            raise ValueError("components must have amplitudes >= 0, and not all zero")
     counts = [len(each.amplitude) for each in components]
     if len(counts) != len(scene.aps) or len(set(counts)) != 1:
         raise ValueError(
@@ -165,19 +171,50 @@ def associate(scene: MonostaticScene, components: Sequence[Components]) -> Separ
     )  # fmt: skip
 
 
+def refuse_others(scene: MonostaticScene, separated: Separated) -> None:
+    """Refuse what :func:`separate` did not make of this scene, or was changed beyond use."""
+    axes_of(scene)
+    _checks.kind("separated", separated, Separated)
+    shape = len(separated.components), len(separated.components[0].amplitude)
+    for name in ("observed", "information", "order"):
+        part = _checks.finite(f"separated.{name}", getattr(separated, name))
+        if part.shape[:2] != shape or shape[0] != len(scene.aps):
+            raise ValueError(
+                f"separated must be of {len(scene.aps)} access points of the scene, got its "
+                f"{name} of shape {part.shape}"
+            )
+    if not np.array_equal(np.sort(separated.order, axis=1), np.indices(shape)[1]):
+        raise ValueError("separated must hold an order of components at each access point")
+
+
+def heard_amplitude(component: Components) -> Array:
+    """Amplitudes of the echoes, so that one of none does not leave zeros to divide by."""
+    return np.maximum(component.amplitude, _NONE * component.amplitude.max())
+
+
 def noise_of_sample(component: Components) -> float:
     """Noise variance of a sample, as the decomposition left it; never zero."""
     return max(component.residual, _SMALL * float(component.amplitude.max()) ** 2)
 
 
 def axes_of(scene: MonostaticScene) -> Array:
-    """Axes (L, 2) of the arrays; refuse what is not a line in the plane, or no OFDM."""
+    """Axes (L, 2) of the arrays; refuse what is not a line in the plane, or no OFDM.
+
+    Refused is also what tells no angle, no velocity or no position.
+    """
+    _checks.kind("scene", scene, MonostaticScene)
     if scene.dimension != 2 or scene.receive_arrays is not None:
         raise ValueError("scene must have uniform linear arrays in the plane")
     if not isinstance(scene.waveform, OFDM):
         raise ValueError("scene must have an OFDM waveform, whose echoes are outer products")
     if scene.spacing > 0.5:
         raise ValueError(f"scene must have spacing <= 0.5, got {scene.spacing}")
+    if np.any(np.asarray(scene.n_antennas) < 2):
+        raise ValueError("scene must have n_antennas >= 2: one antenna tells no angle")
+    if scene.waveform.n_symbols < 2:
+        raise ValueError("scene must have a waveform of n_symbols >= 2: one tells no velocity")
+    if not np.ptp(scene.aps, axis=0).any():
+        raise ValueError("scene must have aps at two places: one sees the radial velocity alone")
     given = getattr(scene, "axes", None)
     return np.tile([0.0, 1.0], (len(scene.aps), 1)) if given is None else np.asarray(given)
 
@@ -197,7 +234,7 @@ def _observed(scene: MonostaticScene, components: Sequence[Components]) -> tuple
         turns = each.turns[:, [1, 0, 2]].copy()
         turns[:, 0] = -(-turns[:, 0] % (2 * np.pi))
         sizes = np.array([each.subcarrier.shape[1], each.antenna.shape[1], each.symbol.shape[1]])
-        snr = each.amplitude**2 / noise_of_sample(each) * np.prod(sizes)
+        snr = heard_amplitude(each) ** 2 / noise_of_sample(each) * np.prod(sizes)
         observed.append(turns * per_turn)
         information.append(2 * snr[:, None] * (sizes**2 - 1) / 12 / per_turn**2)
     return np.array(observed), np.array(information)

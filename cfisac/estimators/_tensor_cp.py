@@ -150,7 +150,7 @@ def tone(factors: ArrayLike) -> Array:
     from cfisac.arrays import UniformLinearArray
     from cfisac.estimators import angle_ml
 
-    rows = _checks.finite("factors", factors, complex)
+    rows = _checks.squarable("factors", factors)
     if rows.ndim < 1 or rows.shape[-1] == 0:
         raise ValueError(f"factors must have shape (..., N), got {rows.shape}")
     if rows.shape[-1] == 1:
@@ -185,6 +185,9 @@ def match(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> NDArray[np
     """
     from scipy.optimize import linear_sum_assignment
 
+    for name, given in (("first", first), ("second", second)):
+        if not isinstance(given, Sequence | np.ndarray) or getattr(given, "ndim", 1) == 0:
+            raise ValueError(f"{name} must be a sequence of factors, got {given!r}")
     if len(first) != len(second) or len(first) == 0:
         raise ValueError(
             f"first and second must have as many modes, got {len(first)}, {len(second)}"
@@ -201,7 +204,7 @@ def match(first: Sequence[ArrayLike], second: Sequence[ArrayLike]) -> NDArray[np
 
 
 def _checked(samples: ArrayLike) -> ComplexArray:
-    tensor: ComplexArray = _checks.finite("samples", samples, complex)
+    tensor: ComplexArray = _checks.squarable("samples", samples)
     if tensor.ndim != 3 or 0 in tensor.shape:
         raise ValueError(
             f"samples must have shape (antennas, subcarriers, symbols), got {tensor.shape}"
@@ -303,9 +306,16 @@ def _als(
             gram = (one.T @ one.conj()) * (two.T @ two.conj())
             held = share * np.trace(gram).real / len(eye)
             both = (one[:, None, :] * two[None, :, :]).reshape(-1, len(eye))
-            solved: Any = np.linalg.solve(gram + held * eye, (unfolded[k] @ both).T)
-            factors[k] = solved.T
+            factors[k] = _solved(gram + held * eye, (unfolded[k] @ both).T).T
     return _balanced(factors)
+
+
+def _solved(normal: ComplexArray, pull: ComplexArray) -> ComplexArray:
+    """Least squares; the shortest answer where equal targets leave a choice."""
+    try:
+        return np.asarray(np.linalg.solve(normal, pull))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(normal, pull, rcond=None)[0])
 
 
 def _compressed(tensor: ComplexArray, rank: int) -> tuple[list[ComplexArray], ComplexArray]:

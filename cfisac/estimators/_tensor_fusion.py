@@ -7,7 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac._constants import SPEED_OF_LIGHT
-from cfisac.estimators._tensor_association import Separated, axes_of, noise_of_sample
+from cfisac.estimators._tensor_association import (
+    Separated,
+    axes_of,
+    heard_amplitude,
+    noise_of_sample,
+    refuse_others,
+)
 from cfisac.estimators._tensor_cp import Array, ComplexArray
 from cfisac.scenarios import MonostaticScene
 
@@ -72,7 +78,7 @@ class Objective(NamedTuple):
 
     def value(self, points: ArrayLike) -> Array:
         """Weighted sum of the moduli of the matched filters at points (..., 2)."""
-        here = np.asarray(points, dtype=float)
+        here = _checks.squarable("points", _checks.points("points", points), float)
         flat = here.reshape(-1, 2)
         found = np.concatenate(
             [self._value(flat[k : k + 512]) for k in range(0, max(len(flat), 1), 512)]
@@ -192,6 +198,7 @@ def objective(
     True
     """
     _checks.one_of("weighting", weighting, "right", "printed")
+    refuse_others(scene, separated)
     number = _checks.one("target", target, _checks.count, 0)
     if number >= separated.order.shape[1]:
         raise ValueError(f"target must be below {separated.order.shape[1]}, got {target}")
@@ -202,14 +209,16 @@ def objective(
     ]
     # One over the noise variance of a factor, divided by the number of samples of its mode.
     strength = [
-        each.amplitude[i] ** 2 / noise_of_sample(each) * _samples(each) for each, i in picked
+        heard_amplitude(each)[i] ** 2 / noise_of_sample(each) * _samples(each) for each, i in picked
     ]
     if position is not None:
         rows = [each.symbol[i] for each, i in picked]
         per_speed = -2 * scene.carrier_frequency / SPEED_OF_LIGHT
         rate = np.full(n_aps, 2 * np.pi * frame.symbol_period * per_speed)
         weights = [s / len(row) for s, row in zip(strength, rows, strict=True)]
-        here = _checks.points("position", position)
+        here = _checks.squarable("position", _checks.points("position", position), float)
+        if here.shape != (2,):
+            raise ValueError(f"position must be one point (2,), got {here.shape}")
         return Objective(
             _tones(rows, weights), scene.aps, axes, np.full(n_aps, 2), rate, np.asarray(here)
         )

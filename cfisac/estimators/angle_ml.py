@@ -59,13 +59,14 @@ def estimate(
     >>> print(f'{abs(gain):.3f} {phi:.3f}')
     0.500 0.300
     """
-    observations = _checks.finite("observations", observations, complex)
-    pilots = _checks.finite("pilots", pilots, complex)
+    observations = _checks.squarable("observations", observations)
+    pilots = _checks.squarable("pilots", pilots)
     if observations.ndim < 2 or pilots.ndim < 1 or observations.shape[-1] != pilots.shape[-1]:
         raise ValueError(
             "observations must have shape (..., L, T) and pilots (..., T) with the same T >= 1, "
             f"got {observations.shape} and {pilots.shape}"
         )
+    _checks.must_broadcast(observations=observations.shape[:-2], pilots=pilots.shape[:-1])
     energy = np.sum(np.abs(pilots) ** 2, axis=-1)
     if not np.all(energy > 0):
         raise ValueError("pilots must not all be zero")
@@ -112,14 +113,17 @@ def estimate_from_channel(
     >>> print(f'{abs(gain):.3f} {phi:.3f}')
     2.000 -0.400
     """
-    channel = _checks.finite("channel", channel, complex)
+    channel = _checks.squarable("channel", channel)
+    _checks.kind("array", array, UniformLinearArray)
     if channel.ndim < 1 or channel.shape[-1] != array.n_antennas:
         raise ValueError(
-            f"the antenna axis must have length {array.n_antennas}, the array's n_antennas, "
-            f"got an array of shape {channel.shape}"
+            f"channel must have shape (..., L): the antenna axis must have length "
+            f"{array.n_antennas}, the array's n_antennas, got {channel.shape}"
         )
     if array.spacing > 0.5:
-        raise ValueError(f"spacing must be <= 0.5 for an unambiguous angle, got {array.spacing}")
+        raise ValueError(
+            f"array spacing must be <= 0.5 for an unambiguous angle, got {array.spacing}"
+        )
     shape = channel.shape[:-1]
     rows = channel.reshape(-1, array.n_antennas)
     gain = np.empty(len(rows), dtype=complex)
@@ -148,14 +152,20 @@ def angle_error_in_sine(estimate: ArrayLike, phi: ArrayLike) -> Array:
     (...)
         In [-1, 1).
 
+    Raises
+    ------
+    ValueError
+        If an angle is not finite or the shapes do not broadcast.
+
     Examples
     --------
     >>> from cfisac.estimators import angle_ml
     >>> print(f'{angle_ml.angle_error_in_sine(0.32, 0.30):.4f}')
     0.0190
     """
-    difference = np.sin(_checks.finite("estimate", estimate)) - np.sin(_checks.finite("phi", phi))
-    return (difference + 1) % 2 - 1
+    said, true = _checks.finite("estimate", estimate), _checks.finite("phi", phi)
+    _checks.must_broadcast(estimate=said.shape, phi=true.shape)
+    return (np.sin(said) - np.sin(true) + 1) % 2 - 1
 
 
 def outlier_probability(snr: ArrayLike, n_antennas: int) -> Array:
@@ -240,6 +250,7 @@ def predicted_mse(snr: ArrayLike, array: UniformLinearArray) -> Array:
     ['0.23', '0.0069', '9.6e-05']
     """
     snr = _checks.positive("snr", snr)
+    _checks.kind("array", array, UniformLinearArray)
     if array.n_antennas < 2 or array.spacing != 0.5:
         raise ValueError(f"array must have n_antennas >= 2 and spacing 0.5, got {array}")
     bound = np.minimum(1 / (2 * snr * array.kappa**2 * array.index_variance), 1 / 3)

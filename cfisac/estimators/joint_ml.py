@@ -118,6 +118,10 @@ def estimate(
 
     Notes
     -----
+    Doppler shifts are known modulo one over the symbol period T: an AP that sees a target come or
+    go faster than ``wavelength / (4 T)`` takes it for one that is ``wavelength / (2 T)`` slower.
+    Where one velocity has all these shifts at all APs, nothing tells it from the true one.
+
     Targets that share a resolution cell at some APs are estimated like others, and listed in
     ``overlaps``. If they do at every AP they must be seven standard deviations apart. Near the SNR
     at which targets are no longer heard, :func:`detect` finds what no AP can find by itself.
@@ -303,14 +307,14 @@ def fuse(scene: MonostaticScene, sights: ArrayLike, sight_snr: ArrayLike) -> tup
     >>> bool(np.linalg.norm(position - scene.targets) < 2)  # m
     True
     """
-    given = _checks.finite("sights", sights)
-    loud = _checks.positive("sight_snr", sight_snr)
+    cells = cells_of(scene)
+    given = _checks.squarable("sights", sights, float)
+    loud = _checks.squarable("sight_snr", _checks.positive("sight_snr", sight_snr), float)
     if given.shape != (len(scene.aps), 3) or loud.shape != given.shape[:1]:
         raise ValueError(
             f"sights and sight_snr must have shapes (L, 3) and (L,) with L = {len(scene.aps)}, "
             f"got {given.shape} and {loud.shape}"
         )
-    cells = cells_of(scene)
     weights = np.broadcast_to(2 * np.pi**2 / 3 * loud[:, None, None], (len(loud), 1, 3))
     local = _joint_local.Local((given / cells)[:, None], weights)
     positions, velocities = _joint_match.states(scene, cells, local, None)
@@ -368,7 +372,7 @@ def _estimate_of(
 
 
 def _corners(corners: ArrayLike) -> Array:
-    area = _checks.points("corners", corners, 2)
+    area = _checks.squarable("corners", _checks.points("corners", corners, 2), float)
     if area.shape != (2, 2) or not np.all(area[0] < area[1]):
         raise ValueError(f"corners must be the least and the greatest x and y, got {area.tolist()}")
     return area

@@ -108,7 +108,7 @@ def angle(
         raise ValueError(
             f"array must be a UniformLinearArray of at least 2 antennas, got {array!r}"
         )
-    seen = _checks.finite("observations", observations, complex)
+    seen = _checks.squarable("observations", observations)
     if seen.ndim < 2 or seen.shape[-2] != array.n_antennas:
         raise ValueError(
             f"observations must have shape (..., L, T) with L = {array.n_antennas}, the array's "
@@ -119,7 +119,7 @@ def angle(
         gain, phi = angle_ml.estimate_from_channel(z[..., 0] / energy, array)
         return (gain[:, None] * array.steering(phi))[..., None], gain, phi
 
-    known = _checks.finite("pilots", pilots, complex)
+    known = _checks.squarable("pilots", pilots)
     if known.ndim < 1:
         raise ValueError(f"pilots must have shape (..., P), got {known.shape}")
     found = _em(
@@ -173,9 +173,10 @@ def delays(
     >>> (1e9 * delays(heard, symbols[:, :2], 1e6, 1e-6).value).round(3) + 0.0
     array([ 30., -45.])
     """
-    seen = _checks.finite("observations", observations, complex)
-    known = _checks.finite("pilots", pilots, complex)
+    seen = _checks.squarable("observations", observations)
+    known = _checks.squarable("pilots", pilots)
     spacing = _checks.one("subcarrier_spacing", subcarrier_spacing, _checks.positive)
+    _checks.squarable("subcarrier_spacing", spacing, float)
     if seen.ndim < 3 or seen.shape[-2] < 2:
         raise ValueError(
             f"observations must have shape (..., A, K, T) with K >= 2, got {seen.shape}"

@@ -136,6 +136,7 @@ def likelihood(
     """
     exact = _checks.one_of("objective", objective, "full", "simplified") == "full"
     variance = _checks.one("noise_variance", noise_variance, _checks.positive)
+    _checks.kind("signatures", signatures, PathSignatures)
     n_receivers, _, n_targets, n_transmitters, n_samples = signatures.samples.shape
     shape = n_receivers, signatures.antenna.shape[-1], n_samples
     seen = checked_samples(samples, shape)
@@ -143,7 +144,7 @@ def likelihood(
         return (full if exact else simplified)(signatures, seen, variance)
     if not exact:
         raise ValueError("gains must not be given with the simplified objective")
-    beta = _checks.finite("gains", gains, complex)
+    beta = _checks.squarable("gains", gains)
     if beta.shape != (n_transmitters, n_receivers, n_targets):
         raise ValueError(f"gains must have shape (P, R, T), got {beta.shape}")
     return full(signatures, seen, variance, beta)
@@ -193,7 +194,7 @@ def log_likelihood(
     """
     exact = _checks.one_of("objective", objective, "full", "simplified") == "full"
     sent, seen = checked_sent(scene, sent), samples_of(scene, samples)
-    every = _checks.finite("positions", positions)
+    every = _checks.squarable("positions", positions, float)
     if every.shape[-2:] != scene.targets.shape:
         raise ValueError(f"positions must be (..., {len(scene.targets)}, 2), got {every.shape}")
     flat = every.reshape(-1, *scene.targets.shape)
@@ -268,15 +269,17 @@ def refine(
     exact = _checks.one_of("objective", objective, "full", "simplified") == "full"
     sent, seen = checked_sent(scene, sent), samples_of(scene, samples)
     most = int(_checks.one("max_steps", max_steps, _checks.count))
+    more = _checks.yes_or_no("unknown_velocity", unknown_velocity)
     states = checked_states("start", scene, start, scene.targets)
+    delays(scene, states, "start")
     speed = checked_states("velocities", scene, velocities, scene.velocities)
-    if unknown_velocity:
+    if more:
         states = np.concatenate([states, speed], axis=1)
     top = _climb.gauss_newton(scene, sent, seen, states, speed, exact, most)
     found, ends = top.found, top.states
     return PositionEstimate(
         positions=ends[:, :2],
-        velocities=ends[:, 2:] if unknown_velocity else speed,
+        velocities=ends[:, 2:] if more else speed,
         gains=found.gains,
         covariance=_climb.covariance(found.information),
         value=found.value,
@@ -337,6 +340,7 @@ def estimate(
     >>> bool(np.allclose(found.positions, scene.targets, atol=1e-6))
     True
     """
+    checked_sent(scene, sent)
     middles = checked_states("centres", scene, centres, scene.targets)
     start = [
         hotspot_map(scene, sent, samples, middle, side, step, t, tiles=tiles).best

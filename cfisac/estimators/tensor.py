@@ -8,22 +8,21 @@ the same first stage: :func:`data_level` fuses delays, angles and Doppler shifts
 factors, and :func:`lattice` takes the best point of a grid.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfisac import _checks, geometry
+from cfisac import _checks
 from cfisac.estimators import _tensor_association as _association
+from cfisac.estimators import _tensor_check as _check
 from cfisac.estimators import _tensor_fusion as _fusion
 from cfisac.estimators._tensor_association import Separated, associate, separate
 from cfisac.estimators._tensor_cp import Components, decompose, match, tone
 from cfisac.estimators._tensor_fusion import Objective, objective
+from cfisac.estimators._tensor_squares import least_squares
 from cfisac.scenarios import MonostaticScene
-
-if TYPE_CHECKING:
-    from scipy.optimize import OptimizeResult
 
 Array = NDArray[np.float64]
 
@@ -45,7 +44,6 @@ __all__ = [
 ]
 
 _PLACE, _SPEED = 10.0, 4.0  # m, m/s: coarse grids, a fraction of the lobes of liu's frame
-_POLISH = 5  # Newton steps after least squares
 _AROUND = 3  # points of a lattice on each side of the continuous maximum
 
 
@@ -105,11 +103,22 @@ def estimate(
     weighting, corners, max_speed
         As in :func:`fuse`.
 
+    Returns
+    -------
+    TensorEstimate
+        Not ``converged`` if a step of :func:`separate` or :func:`fuse` did not find what it looked
+        for, if an echo that is left stands out of the noise (there are more targets), if echoes at
+        the states found leave more of the samples than noise and 3 % of an echo (the access points
+        do not agree, as when their samples were interchanged), or if a mirror image explains the
+        samples as well: access points on a line.
+
     Raises
     ------
     ValueError
         If the samples do not fit the scene or are not finite, there are more targets than a
-        tensor can carry, or the region to search is empty.
+        tensor can carry, the region to search is empty or larger than a grid of four million
+        points, or the scene tells no angle, position or velocity: one antenna, one access point,
+        one symbol.
 
     Examples
     --------
@@ -123,8 +132,14 @@ def estimate(
     >>> np.allclose(np.sort(found.positions[:, 0]), np.sort(scene.targets[:, 0]))
     True
     """
+    _association.axes_of(scene)
     region = _corners(scene, corners)
-    return fuse(scene, separate(scene, samples, n_targets), weighting, region, max_speed)
+    separated = separate(scene, samples, n_targets)
+    found = fuse(scene, separated, weighting, region, max_speed)
+    if not found.converged:
+        return found
+    against = _check.complaints(scene, samples, separated, *found[:2], region)
+    return found._replace(converged=not against, reason="; ".join(against))
 
 
 def fuse(
@@ -168,10 +183,11 @@ def fuse(
     >>> bool(abs(found.velocities - scene.velocities).max() < 1e-6)
     True
     """
+    _association.refuse_others(scene, separated)
     region = _corners(scene, corners)
     fastest = _checks.one("max_speed", max_speed, _checks.positive)
-    places = _grid(region[0], region[1], _PLACE)
-    speeds = _grid(np.full(2, -fastest), np.full(2, fastest), _SPEED)
+    places = _check.grid("corners", region[0], region[1], _PLACE)
+    speeds = _check.grid("max_speed", np.full(2, -fastest), np.full(2, fastest), _SPEED)
     speeds = speeds[np.hypot(*speeds.T) <= fastest + _SPEED]
     near, _ = _association.start(scene, separated, region)
     reasons = [separated.reason] if separated.reason else []
@@ -236,6 +252,7 @@ def data_level(
     True
     """
     _checks.one_of("observables", observables, "all", "apart", "ranges")
+    _association.refuse_others(scene, separated)
     region = _corners(scene, corners)
     information = np.swapaxes(separated.information, 0, 1).copy()
     if observables != "all":
@@ -247,7 +264,7 @@ def data_level(
     reasons = [separated.reason] if separated.reason else []
     for target in range(len(places)):
         free = 4 if observables == "all" else 2
-        state, ended = _least_squares(
+        state, ended = least_squares(
             scene,
             seen[target],
             np.sqrt(information[target]),
@@ -260,58 +277,6 @@ def data_level(
     if observables != "all":
         speeds = _association.velocities(scene, separated, places)
     return TensorEstimate(places, speeds, not reasons, "; ".join(reasons))
-
-
-def _least_squares(
-    scene: MonostaticScene, seen: Array, root: Array, first: tuple[Array, Array], free: int
-) -> tuple[Array, bool]:
-    """Weighted least squares of real residuals over the first of (x, y, v_x, v_y)."""
-    from scipy.optimize import least_squares
-
-    axes = _association.axes_of(scene)
-    start = np.concatenate(first)
-    scale = np.linalg.norm(root * seen)
-
-    def model(part: Array) -> tuple[Array, Array]:
-        state = np.concatenate([part, start[free:]])
-        sights, jacobian = geometry.monostatic(
-            state[:2], state[2:], scene.aps, scene.carrier_frequency, axes
-        )
-        return np.asarray(sights), np.asarray(jacobian)[..., :free]
-
-    def residual(part: Array) -> Array:  # real numbers, of order one
-        return np.asarray(root * (model(part)[0] - seen) / scale).ravel()
-
-    def slope(part: Array) -> Array:
-        return np.asarray(root[..., None] * model(part)[1] / scale).reshape(-1, free)
-
-    found = least_squares(
-        residual,
-        start[:free],
-        jac=slope,
-        x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14,
-    )  # fmt: skip
-    return np.concatenate([_polished(found, residual, slope), start[free:]]), bool(found.success)
-
-
-def _polished(
-    found: "OptimizeResult", residual: Callable[[Array], Array], slope: Callable[[Array], Array]
-) -> Array:
-    """Newton steps on the gradient: at its end least squares goes by a cost that rounding fills."""
-
-    def gradient(state: Array) -> Array:
-        return slope(state).T @ residual(state)
-
-    state, size = np.asarray(found.x), 1e-6 * float(np.linalg.norm(found.x))
-    for _ in range(_POLISH):
-        moves = size * np.eye(len(state))
-        bend = np.array([gradient(state + each) - gradient(state - each) for each in moves])
-        step = np.linalg.lstsq(bend + bend.T, -4 * size * gradient(state), rcond=None)[0]
-        state = state + step
-        if np.linalg.norm(step) <= 1e-6 * size:
-            break
-    better = np.sum(residual(state) ** 2) <= 2 * found.cost * (1 + 1e-9)
-    return np.asarray(state if better else found.x)
 
 
 def lattice(
@@ -359,6 +324,13 @@ def lattice(
     """
     step = _checks.one("place_step", place_step, _checks.positive)
     rise = _checks.one("speed_step", speed_step, _checks.positive)
+    _association.refuse_others(scene, separated)
+    _checks.kind("fused", fused, TensorEstimate)
+    for name in ("positions", "velocities"):
+        if _checks.finite(f"fused.{name}", getattr(fused, name)).shape != (
+            separated.order.shape[1], 2,
+        ):  # fmt: skip
+            raise ValueError("fused must hold a position and a velocity of each target")
     positions, velocities = [], []
     for target, (place, speed) in enumerate(zip(fused.positions, fused.velocities, strict=True)):
         goal = _fusion.objective(scene, separated, target, weighting=weighting)
@@ -380,17 +352,10 @@ def _corners(scene: MonostaticScene, corners: ArrayLike | None) -> Array:
     if corners is None:
         region = np.array([scene.aps.min(axis=0), scene.aps.max(axis=0)])
     else:
-        region = _checks.points("corners", corners, 2)
+        region = _checks.squarable("corners", _checks.points("corners", corners, 2), float)
     if region.shape != (2, 2) or not np.all(region[1] > region[0]):
         raise ValueError(
             "corners must be lower left and upper right (2, 2) of a region with an area, "
             f"got {region.tolist()}"
         )
     return np.asarray(region)
-
-
-def _grid(low: Array, high: Array, step: float) -> Array:
-    sides = [
-        np.linspace(a, b, int(np.ceil((b - a) / step)) + 1) for a, b in zip(low, high, strict=True)
-    ]
-    return np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 2)

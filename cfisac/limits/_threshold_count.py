@@ -258,6 +258,33 @@ def peak_density(level: Array, n_branches: int, dimension: int) -> Array:
     freedom. Where it falls with the level, which it does when peaks run into each other, the
     highest value above takes its place: fewer peaks above a lower level there cannot be.
     """
+    polynomial, log_density = _euler(level, n_branches, dimension)
+    order = np.argsort(level)
+    plain = (polynomial * np.exp(log_density))[order].clip(0)
+    found = np.empty_like(plain)
+    found[order] = np.maximum.accumulate(plain[::-1])[::-1]
+    return found
+
+
+def log_peak_density(level: Array, n_branches: int, dimension: int) -> Array:
+    """Logarithm of :func:`peak_density`, however far out; of dimension 0 that of the tail."""
+    if dimension == 0:
+        from scipy.special import gammaln, logsumexp
+
+        k = np.arange(n_branches)
+        terms = k * np.log(level[:, None]) - gammaln(k + 1)
+        return np.asarray(logsumexp(terms, axis=1) - level)
+    polynomial, log_density = _euler(level, n_branches, dimension)
+    order = np.argsort(level)
+    with np.errstate(divide="ignore"):
+        plain = (np.log(polynomial.clip(0)) + log_density)[order]
+    found = np.empty_like(plain)
+    found[order] = np.maximum.accumulate(plain[::-1])[::-1]
+    return found
+
+
+def _euler(level: Array, n_branches: int, dimension: int) -> tuple[Array, Array]:
+    """Factor and logarithm of the other one of the Euler characteristic density."""
     r, n = np.sqrt(2 * level), 2 * n_branches
     from scipy.special import gammaln
 
@@ -272,11 +299,7 @@ def peak_density(level: Array, n_branches: int, dimension: int) -> Array:
     polynomial = sum(factor * r**power for power, factor in powers.items())
     log_density = (n - 1) * np.log(r) - level - (n / 2 - 1) * np.log(2) - gammaln(n / 2)
     sign = (-1) ** (dimension - 1) / (2 * np.pi) ** (dimension / 2)
-    order = np.argsort(level)
-    plain = (sign * polynomial * np.exp(log_density))[order].clip(0)
-    found = np.empty_like(plain)
-    found[order] = np.maximum.accumulate(plain[::-1])[::-1]
-    return found
+    return np.asarray(sign * polynomial), np.asarray(log_density)
 
 
 def _own_peak(degrees: int, total: float) -> tuple[Array, Array]:

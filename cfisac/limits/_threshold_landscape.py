@@ -144,12 +144,15 @@ def landscape(
     truth, velocity = scene.targets[index], scene.velocities[index]
     if not np.all((box[0] <= truth) & (truth <= box[1])):
         raise ValueError(f"corners must hold the target at {truth}, got {box.tolist()}")
+    _checks.room("n_per_side", (n_side**scene.dimension, len(scene.aps), scene.dimension**2))
     ticks = (np.arange(n_side) + 0.5) / n_side
     axes = [low + (high - low) * ticks for low, high in box.T]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, scene.dimension)
     if np.min(np.linalg.norm(points[:, None] - scene.aps, axis=-1)) == 0:
         raise ValueError("n_per_side must not put a place on an access point")
     heard = scene.total_snr[:, index] if snr is None else _checks.non_negative("snr", snr)
+    if heard.shape not in ((), (len(scene.aps),)):
+        raise ValueError(f"snr must have shape ({len(scene.aps)},), got {heard.shape}")
     metric = _metric(scene, np.vstack([truth, points]), velocity)
     return Landscape(
         np.broadcast_to(heard, len(scene.aps)),
@@ -206,13 +209,15 @@ def line(
     0.0833
     """
     wide = _checks.one("width", width, _checks.positive)
+    _checks.squarable("width", wide, float)
     sharp = _checks.one("spread", spread, _checks.positive)
     number = _checks.one("n_cells", n_cells, _checks.count)
+    _checks.room("n_cells", (number,))
     truth = wide / 2 if place is None else _checks.one("place", place, _checks.non_negative)
     if truth > wide:
         raise ValueError(f"place must be in [0, width], got {truth:g}")
     away = wide * (np.arange(number) + 0.5) / number - truth
-    if circular:
+    if _checks.yes_or_no("circular", circular):
         away = (away + wide / 2) % wide - wide / 2
     return Landscape(
         np.array([_checks.one("snr", snr, _checks.non_negative)]),
@@ -304,7 +309,7 @@ def uniform(n_samples: int) -> Callable[[ArrayLike], Array]:
     number = _checks.one("n_samples", n_samples, _checks.count)
 
     def at(h: ArrayLike) -> Array:
-        phase = np.pi * np.asarray(h, dtype=float)
+        phase = np.pi * _checks.finite("h", h)
         below = number * np.sin(phase)
         near = np.abs(below) < 1e-9 * number
         found = np.abs(np.sin(number * phase) / np.where(near, 1.0, below))
@@ -317,7 +322,7 @@ def correlated(correlation: Callable[[Array], Any], h: Array) -> Array:
     """Values of a correlation, which must be in [0, 1]."""
     if not callable(correlation):
         raise ValueError(f"correlation must be a function of the distance, got {correlation!r}")
-    found = _checks.non_negative("correlation", np.abs(correlation(h)))
+    found = np.abs(_checks.finite("correlation", correlation(h), complex))
     if found.shape != h.shape or np.any(found > 1 + 1e-9):
         raise ValueError(
             "correlation must give one number in [0, 1] for each distance, got "

@@ -80,9 +80,8 @@ def scalar(
     """The integral with any pairwise error ``chance(snr, |r|)`` at each SNR (...)."""
     snr, error = chance
     wide = _checks.one("width", width, _checks.positive)
-    if not isinstance(circular, bool | np.bool_):
-        raise ValueError(f"circular must be True or False, got {circular!r}")
-    end = wide / 2 if circular else wide
+    _checks.squarable("width", wide, float)
+    end = wide / 2 if _checks.yes_or_no("circular", circular) else wide
     h, weights = _panels(end)
     likeness = correlated(correlation, h)
     bounds = np.empty(snr.size)

@@ -117,9 +117,9 @@ def mean_crlb(
     ------
     ValueError
         If ``each`` is no stack of information matrices or too large for :func:`diversity`,
-        ``fading_shape`` or ``size`` is out of range, ``1 < k m < 1.5``: finite, but so near
-        the edge that no sample of this kind tells its value; or if without one path a bound would
-        be more than 30 000 times as large: then the mean hangs on gains too rare to be drawn.
+        ``fading_shape``, ``size`` or ``rng`` is out of range, ``1 < k m < 1.5``: finite, but so
+        near the edge that no sample of this kind tells its value; or if without one path a bound
+        would be more than 30 000 times as large: then the mean hangs on gains too rare to be drawn.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def mean_crlb(
     """
     scale, units = _units(each)
     silent = silence(units)
-    m, number = _shape_and_size(fading_shape, size)
+    m, number = _shape_and_size(fading_shape, size, rng)
     finite = _has_mean(silent.order, m, 1.0)
     if not np.any(finite):
         return _with_inf(np.zeros(units.shape[1:]), np.zeros(units.shape[1:]), finite, number)
@@ -193,7 +193,7 @@ def mean_position_error_bound(
     if kept > units.shape[-1]:
         raise ValueError(f"n_keep must be a whole number in 1..{units.shape[-1]}, got {n_keep!r}")
     silent = silence(units)
-    m, number = _shape_and_size(fading_shape, size)
+    m, number = _shape_and_size(fading_shape, size, rng)
     finite = _has_mean(silent.order[:kept], m, 0.5)
     if not np.all(finite):
         return MeanBound(np.array(inf), np.array(0.0), number)
@@ -355,7 +355,8 @@ def _units(each: ArrayLike) -> tuple[Array, Array]:
     return scale, units
 
 
-def _shape_and_size(fading_shape: float, size: int) -> tuple[float, int]:
+def _shape_and_size(fading_shape: float, size: int, rng: np.random.Generator) -> tuple[float, int]:
+    _checks.generator("rng", rng)
     m = _checks.one("fading_shape", fading_shape, _checks.positive)
     if m < 0.5:
         raise ValueError(f"fading_shape must be >= 0.5, got {m:g}")

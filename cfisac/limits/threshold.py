@@ -4,7 +4,7 @@ A bound made of derivatives at the truth knows no other place. Below some SNR a 
 *rival*, wins so often that the bound is worth nothing. Access point l receives ``y_l = alpha_l
 s_l(p) + noise``, noise CN(0, sigma^2 I), the echo s_l of unit norm and the gain unknown; ``rho_l =
 |alpha_l|^2 / sigma^2`` is the SNR of all its samples together. Maximum likelihood takes the place
-with the largest ``sum_l |s_l(p)^H y_l|^2``. Three tools, from the exact to the useful:
+with the largest ``sum_l |s_l(p)^H y_l|^2``. Four tools, from the exact to the useful:
 
 :func:`pairwise_error`
     How often one rival wins: exact for this test, any number of access points.
@@ -13,6 +13,8 @@ with the largest ``sum_l |s_l(p)^H y_l|^2``. Three tools, from the exact to the 
 :func:`rivals`
     A prediction: all rivals of a :class:`Landscape` counted. :func:`snr_at` turns it into the SNR
     above which the Cramér-Rao bound may be trusted.
+:func:`found_probability`
+    Whether the truth is found at all, where many rivals share echoes of some access points with it.
 """
 
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from cfisac.limits._threshold_count import (
     local_covariance,
     rivals,
 )
+from cfisac.limits._threshold_found import found_probability
 from cfisac.limits._threshold_landscape import Landscape, landscape, line, strangers, uniform
 from cfisac.limits._threshold_zzb import ziv_zakai, ziv_zakai_position
 
@@ -35,6 +38,7 @@ __all__ = [
     "Landscape",
     "Prediction",
     "best_weights",
+    "found_probability",
     "landscape",
     "line",
     "local_covariance",
@@ -49,6 +53,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+_TINIEST = 1e-100  # separation whose square is still a number; below it, equal echoes
 _LARGEST = 1e12  # SNR at which squares of it still have digits to spare
 _STEP_DB, _CLOSE_DB = 2.0, 1e-9
 _RANGE_DB = 100.0  # on either side of the landscape's own SNR
@@ -110,6 +115,7 @@ def pairwise_error(snr: ArrayLike, separation: ArrayLike, fading: str = "phase")
     shape = _checks.must_broadcast(snr=heard.shape, separation=apart.shape)
     if not shape or shape[-1] == 0:
         raise ValueError(f"snr and separation must have shape (..., L), got {shape}")
+    apart = np.where(apart < _TINIEST, 0.0, apart)
     flat = [np.broadcast_to(each, shape).reshape(-1, shape[-1]) for each in (heard, apart)]
     return contour.probability(flat[0], flat[1], fading).reshape(shape[:-1])
 

@@ -27,7 +27,7 @@ def draw_amplitudes(
     Raises
     ------
     ValueError
-        If ``fading`` is neither.
+        If ``fading`` is neither, or the scene or ``rng`` is something else.
 
     Examples
     --------
@@ -37,6 +37,8 @@ def draw_amplitudes(
     >>> np.allclose(abs(amplitudes) ** 2, scene.sample_snr * scene.noise_variance)
     True
     """
+    _checks.kind("scene", scene, MonostaticScene)
+    _checks.generator("rng", rng)
     _checks.one_of("fading", fading, "phase", "rayleigh")
     root = np.sqrt(scene.sample_snr * scene.noise_variance)
     if fading == "phase":
@@ -62,7 +64,7 @@ def with_noise(samples: ArrayLike, noise_variance: float, rng: np.random.Generat
     Raises
     ------
     ValueError
-        If the samples are not finite, or ``noise_variance`` is negative.
+        If the samples are not finite, ``noise_variance`` is negative or ``rng`` no generator.
 
     Examples
     --------
@@ -72,6 +74,7 @@ def with_noise(samples: ArrayLike, noise_variance: float, rng: np.random.Generat
     """
     clean = _checks.finite("samples", samples, complex)
     variance = _checks.one("noise_variance", noise_variance, _checks.non_negative)
+    _checks.generator("rng", rng)
     parts = rng.normal(scale=np.sqrt(variance / 2), size=(2, *clean.shape))
     noisy: ComplexArray = clean + parts[0] + 1j * parts[1]
     return noisy

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from cfisac import _checks
 from cfisac._constants import SPEED_OF_LIGHT
 from cfisac.scenarios import MonostaticScene
+from cfisac.waveforms import OFDM
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -76,6 +77,11 @@ def phase_slopes(scene: MonostaticScene) -> PhaseSlopes:
     PhaseSlopes
         ``2 pi e``, ``-2 pi f`` and ``2 pi t`` of elements, subcarriers and symbols.
 
+    Raises
+    ------
+    ValueError
+        If the scene is none, or its waveform not OFDM: only its echoes are outer products.
+
     Examples
     --------
     >>> from cfisac.scenarios import liu_scene
@@ -83,7 +89,7 @@ def phase_slopes(scene: MonostaticScene) -> PhaseSlopes:
     >>> print((slopes.antenna[0][:, 1] / np.pi).round(2))  # half a wavelength apart, along y
     [-3.5 -2.5 -1.5 -0.5  0.5  1.5  2.5  3.5]
     """
-    waveform = scene.waveform
+    waveform = _checked_frame(scene)
     frequency = waveform.subcarrier_spacing * _centred(waveform.n_subcarriers)
     moment = waveform.symbol_period * _centred(waveform.n_symbols)
     antenna = tuple(
@@ -119,7 +125,8 @@ def echo_factors(
     Raises
     ------
     ValueError
-        If a shape does not fit or a number is not finite.
+        If a shape does not fit, a number is not finite, a position is on an access point or the
+        scene's waveform not OFDM.
 
     Examples
     --------
@@ -128,18 +135,20 @@ def echo_factors(
     >>> found.antenna[0].shape, found.subcarrier.shape, found.symbol.shape
     ((2, 8), (4, 2, 128), (4, 2, 128))
     """
+    slopes = phase_slopes(scene)
     if velocities is None:
         velocities = scene.velocities if positions is None else np.zeros(np.shape(positions))
-    here = scene.targets if positions is None else _checks.finite("positions", positions)
-    speed = _checks.finite("velocities", velocities)
+    here = scene.targets if positions is None else _checks.squarable("positions", positions, float)
+    speed = _checks.squarable("velocities", velocities, float)
     if here.ndim != 2 or here.shape[1] != scene.dimension or speed.shape != here.shape:
         raise ValueError(
             f"positions and velocities must have shape (U, {scene.dimension}), "
             f"got {here.shape} and {speed.shape}"
         )
-    slopes = phase_slopes(scene)
     offset = here - scene.aps[:, None]  # (L, U, D)
     distance = np.linalg.norm(offset, axis=-1)
+    if not np.all(distance > 0):
+        raise ValueError("positions must not coincide with aps: no direction leads there")
     unit = offset / distance[..., None]
     delay = 2 * distance / SPEED_OF_LIGHT
     doppler = -2 * scene.carrier_frequency / SPEED_OF_LIGHT * np.sum(unit * speed, axis=-1)
@@ -170,7 +179,8 @@ def echo_tensors(
     Raises
     ------
     ValueError
-        If the amplitudes are not finite or not (L, U).
+        If the amplitudes are not finite or not (L, U), the factors are not those of all antennas,
+        subcarriers and symbols, or the scene's waveform is not OFDM.
 
     Examples
     --------
@@ -180,8 +190,9 @@ def echo_tensors(
     >>> len(samples), samples[0].shape
     (4, (8, 128, 128))
     """
-    factors = echo_factors(scene) if factors is None else factors
-    gains = _checks.finite("amplitudes", amplitudes, complex)
+    _checked_frame(scene)
+    factors = echo_factors(scene) if factors is None else _checked_factors(scene, factors)
+    gains = _checks.squarable("amplitudes", amplitudes)
     if gains.shape != factors.subcarrier.shape[:2]:
         raise ValueError(
             f"amplitudes must have shape {factors.subcarrier.shape[:2]}, got {gains.shape}"
@@ -193,6 +204,40 @@ def echo_tensors(
         plane = np.einsum("up,um->upm", gain[:, None] * antenna, subcarrier)
         tensors.append(np.tensordot(plane, symbol, axes=(0, 0)))
     return tuple(tensors)
+
+
+def _checked_frame(scene: MonostaticScene) -> OFDM:
+    frame = _checks.kind("scene", scene, MonostaticScene).waveform
+    if not isinstance(frame, OFDM):
+        raise ValueError(
+            "scene must have the waveform OFDM, whose echoes are outer products, got "
+            f"{type(frame).__name__}"
+        )
+    return frame
+
+
+def _checked_factors(scene: MonostaticScene, factors: EchoFactors) -> EchoFactors:
+    """Factors that fit a scene of L access points, and each other."""
+    given = _checks.kind("factors", factors, EchoFactors)
+    frame, sizes = _checked_frame(scene), [len(each) for each in scene.receive_elements]
+    antenna = _checks.each_of("factors.antenna", given.antenna, len(sizes), "access points")
+    found = EchoFactors(
+        tuple(_checks.finite("factors.antenna", each, complex) for each in antenna),
+        _checks.finite("factors.subcarrier", given.subcarrier, complex),
+        _checks.finite("factors.symbol", given.symbol, complex),
+    )
+    n_targets = found.subcarrier.shape[1] if found.subcarrier.ndim == 3 else 0
+    wanted = {
+        "subcarrier": [(len(sizes), n_targets, frame.n_subcarriers)],
+        "symbol": [(len(sizes), n_targets, frame.n_symbols)],
+        "antenna": [(n_targets, size) for size in sizes],
+    }
+    for name, shapes in wanted.items():
+        part = getattr(found, name)
+        got = [each.shape for each in part] if name == "antenna" else [part.shape]
+        if got != shapes:
+            raise ValueError(f"factors.{name} must have shape {shapes}, got {got}")
+    return found
 
 
 def _centred(number: int) -> Array:

@@ -103,6 +103,7 @@ def draw_spectra(
     (4, 4, 4, 32)
     """
     refuse_other_scenes(scene)
+    _checks.generator("rng", rng)
     covariance = np.einsum("pq,pqij->pij", beam_power(scene, power), scene.beams)
     values, vectors = np.linalg.eigh(covariance)
     # The Hermitian root, which is unique; the eigenvectors are not.
@@ -168,10 +169,13 @@ def path_signatures(
     ((2, 3, 1, 4, 128), (2, 3, 1, 4))
     """
     sent = checked_sent(scene, sent)
+    more = _checks.yes_or_no("unknown_velocity", unknown_velocity)
     here = checked_states("positions", scene, positions, scene.targets)
     speed = checked_states("velocities", scene, velocities, scene.velocities)
-    late = delays(scene, here if edges is None else checked_states("edges", scene, edges, here))
-    return signatures(scene, place_at(scene, sent, here, speed), late, 4 if unknown_velocity else 2)
+    held = here if edges is None else checked_states("edges", scene, edges, here)
+    delays(scene, here)
+    late = delays(scene, held, "edges")
+    return signatures(scene, place_at(scene, sent, here, speed), late, 4 if more else 2)
 
 
 def received(signatures: PathSignatures, gains: ArrayLike) -> ComplexArray:
@@ -206,7 +210,8 @@ def received(signatures: PathSignatures, gains: ArrayLike) -> ComplexArray:
     >>> samples.shape, scene.waveform.demodulate(samples, 0).shape
     ((2, 4, 128), (2, 4, 4, 32))
     """
-    beta = _checks.finite("gains", gains, complex)
+    _checks.kind("signatures", signatures, PathSignatures)
+    beta = _checks.squarable("gains", gains)
     n_receivers, _, n_targets, n_transmitters, _ = signatures.samples.shape
     shape = n_transmitters, n_receivers, n_targets
     if beta.shape != shape:
@@ -220,6 +225,7 @@ def received(signatures: PathSignatures, gains: ArrayLike) -> ComplexArray:
 
 def refuse_other_scenes(scene: MultistaticScene) -> None:
     """Samples are made of frames of OTFS and of uniform linear arrays in the plane."""
+    _checks.kind("scene", scene, MultistaticScene)
     own_arrays = scene.transmit_arrays is not None or scene.receive_arrays is not None
     waveform = scene.waveform
     if scene.dimension != 2 or own_arrays or not isinstance(waveform, OTFS):
@@ -230,7 +236,7 @@ def refuse_other_scenes(scene: MultistaticScene) -> None:
 
 def checked_sent(scene: MultistaticScene, sent: ArrayLike) -> ComplexArray:
     refuse_other_scenes(scene)
-    checked: ComplexArray = _checks.finite("sent", sent, complex)
+    checked: ComplexArray = _checks.squarable("sent", sent)
     waveform = scene.waveform
     shape = len(scene.transmitters), scene.n_antennas, waveform.n_symbols, waveform.n_subcarriers
     if checked.shape != shape:
@@ -241,13 +247,13 @@ def checked_sent(scene: MultistaticScene, sent: ArrayLike) -> ComplexArray:
 def checked_states(
     name: str, scene: MultistaticScene, given: ArrayLike | None, default: Array
 ) -> Array:
-    states: Array = default if given is None else _checks.finite(name, given)
+    states: Array = default if given is None else _checks.squarable(name, given, float)
     if states.shape != scene.targets.shape:
         raise ValueError(f"{name} must have shape {scene.targets.shape}, got {states.shape}")
     return states
 
 
-def delays(scene: MultistaticScene, positions: Array) -> Array:
+def delays(scene: MultistaticScene, positions: Array, name: str = "positions") -> Array:
     """Delay of every path, (P, R, T) in seconds, none longer than a symbol."""
     there = distances(scene.transmitters, positions)
     back = distances(scene.receivers, positions)
@@ -255,7 +261,7 @@ def delays(scene: MultistaticScene, positions: Array) -> Array:
     longest = scene.waveform.symbol_period
     if late.max() > longest * (1 + 1e-9):
         raise ValueError(
-            f"positions must make no path longer than a symbol of {longest:g} s, got {late.max():g}"
+            f"{name} must make no path longer than a symbol of {longest:g} s, got {late.max():g}"
         )
     return np.asarray(late)
 

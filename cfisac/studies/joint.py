@@ -18,6 +18,8 @@ from cfisac.estimators import joint_ml
 from cfisac.limits import cooperative
 from cfisac.scenarios import LIU_TABLE, MonostaticScene, liu_scene
 from cfisac.studies import Study
+from cfisac.studies._joint_count import AREA, MAX_SPEED, predicted
+from cfisac.studies._joint_count import searched as _searched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-AREA = [[LIU_TABLE["nearest_corner"]] * 2, [LIU_TABLE["farthest_corner"]] * 2]
-MAX_SPEED = LIU_TABLE["max_speed"]
 LOST = 40.0  # squared error by its covariance in four dimensions; chance 4e-8 on the bound
 CAP = 100.0  # that a squared error over its bound counts for: where a lost target is no matter
 SHARE = 0.9  # of successes, at which detectors are compared
@@ -195,12 +195,58 @@ def gap(table: "pd.DataFrame", n_trials: int, other: str, share: float = SHARE) 
     return np.array([more[0] - joint[0], np.hypot(more[1], joint[1])])
 
 
+def predicted_at(snr_db: Array, shares: Array, share: float = SHARE) -> float:
+    """SNR (dB) at which a rising prediction passes a share, straight between its logits.
+
+    Parameters
+    ----------
+    snr_db : (n,) float
+        Ascending.
+    shares : (n,) float
+    share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    float
+        ``nan`` if the prediction does not pass the share.
+
+    Examples
+    --------
+    >>> snr = np.arange(-46.0, -38.0)
+    >>> print(f"{predicted_at(snr, 1 / (1 + np.exp(-1.5 * (snr + 43))), 0.9):.3f} dB")
+    -41.535 dB
+    """
+    kept = np.clip(np.asarray(shares, dtype=float), 1e-12, 1 - 1e-12)
+    logit, wanted = np.log(kept / (1 - kept)), np.log(share / (1 - share))
+    return float(np.interp(wanted, logit, snr_db, left=np.nan, right=np.nan))
+
+
+def searched_cells() -> dict[str, tuple[float, float]]:
+    """Sizes in resolution cells of what is searched, and of half its edge: by all APs, by each.
+
+    Examples
+    --------
+    >>> for name, (size, edge) in searched_cells().items():
+    ...     print(f"{name}: {size:.3g}, edge {edge:.3g}")
+    joint: 1.43e+04, edge 7.97e+03
+    one_ap: 472, edge 370
+    """
+    return _searched()
+
+
 def plot_detection(study: Study, table: "pd.DataFrame", figure: "Figure") -> None:
-    """Draw the shares of successes against SNR."""
+    """Draw the shares of successes against SNR: points measured, lines predicted."""
     axes = figure.subplots()
-    for column, label in LABELS.items():
-        errors_of = table[f"{column}_se"]
-        axes.errorbar(table["snr_db"], table[column], yerr=errors_of, marker="o", label=label)
+    for number, (column, label) in enumerate(LABELS.items()):
+        axes.errorbar(
+            table["snr_db"], table[column], yerr=2 * table[f"{column}_se"], fmt="o",
+            color=f"C{number}", label=label,
+        )  # fmt: skip
+        counted = column.replace("share", "counted")
+        if counted in table:
+            axes.plot(table["snr_db"], table[counted], color=f"C{number}")
+    axes.plot(table["snr_db"], table["joint_strangers"], "C0:", label="rivals all strangers")
     axes.axhline(SHARE, color="0.5", ls="--")
     axes.set(xlabel="SNR of a sample (dB)", ylabel="share of successes", ylim=(0, 1.02))
     axes.legend()
@@ -254,7 +300,13 @@ STUDIES = (
             "fused": "capped least squares on the loudest echo of each access point",
             "two access points": "no fusion of loudest echoes can do with fewer",
             "declared": "louder than noise alone is somewhere with a chance of 1 %, at most",
+            "counted": "nothing drawn: rivals counted, those included that share echoes of some "
+            "access points with the target (threshold.found_probability), in the region that is "
+            "searched and on its edge; mean over 16 targets",
+            "strangers": "the same, all rivals being unlike the target, and no edge "
+            "(threshold.strangers)",
         },
+        known=predicted,
         shows="joint_share",
         plot=plot_detection,
     ),

@@ -130,11 +130,7 @@ def figure_10_trial(rng: np.random.Generator, snr_db: float) -> Mapping[str, flo
 
 
 def one_target(rng: np.random.Generator, snr_db: float) -> tuple[MonostaticScene, Separated]:
-    """One target of liu's scene, its echo separated at every access point.
-
-    The factors are rounded, far below the noise: a swarm's many comparisons of nearly equal
-    values would else go one way on one processor and another way on the next.
-    """
+    """One target, its echo separated; rounded, or processors decide a swarm's near ties."""
     scene = scene_at(rng, 1, snr_db)
     separated = tensor.separate(scene, received(scene, rng)[1], 1)
     rounded = tuple(

@@ -449,3 +449,22 @@ def test_bad_angles_are_refused(bad):
         angle_ml.angle_error_in_sine(bad, 0.0)
     with pytest.raises(ValueError, match="phi"):
         angle_ml.angle_error_in_sine(0.0, bad)
+
+
+def test_other_arrays_shapes_and_sizes_are_named():
+    array, seen = UniformLinearArray(8), np.ones((3, 8, 6))
+    for match, call in (
+        ("array must", lambda: angle_ml.estimate(seen, np.ones(6), None)),
+        ("array must", lambda: angle_ml.estimate_from_channel(np.ones(8), "x")),
+        ("array must", lambda: angle_ml.predicted_mse(1.0, 3)),
+        ("array spacing must", lambda: angle_ml.estimate_from_channel(
+            np.ones(8), UniformLinearArray(8, 0.7))),
+        ("observations and pilots must", lambda: angle_ml.estimate(seen, np.ones((2, 6)), array)),
+        ("observations must", lambda: angle_ml.estimate(1e200 * seen, np.ones(6), array)),
+        ("pilots must", lambda: angle_ml.estimate(seen, 1e200 * np.ones(6), array)),
+        ("channel must", lambda: angle_ml.estimate_from_channel(1e200 * np.ones(8), array)),
+        ("channel must", lambda: angle_ml.estimate_from_channel(np.ones(7), array)),
+        ("estimate and phi must", lambda: angle_ml.angle_error_in_sine([1, 2, 3], [1, 2])),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{match}"):
+            call()

@@ -562,7 +562,7 @@ def test_space_arrays_of_ones_own_and_other_scenes_are_refused(good):
 
 def test_bad_samples_are_refused(good):
     scene, samples = good
-    with pytest.raises(ValueError, match="one array for each of 4"):
+    with pytest.raises(ValueError, match="samples must be of 4 access points"):
         joint_ml.estimate(scene, samples[:3], 1)
     with pytest.raises(
         ValueError, match=r"samples of access point 2 must have shape \(6, 64, 32\)"
@@ -632,3 +632,47 @@ def test_one_metre_off_the_line_tells_the_side():
     found = joint_ml.estimate(scene, samples, 1)
     assert found.converged
     assert found.positions[0, 0] > 0
+
+
+def test_a_target_too_fast_comes_out_slower_by_one_period():
+    """Seen along both diagonals: one velocity turns the phases of all by whole turns a symbol."""
+    aps = [[0.0, 0.0], [200.0, 0.0], [0.0, 200.0], [200.0, 200.0]]
+    slow = scene_of(
+        np.random.default_rng(30), 1, aps=aps, targets=[[100.0, 100.0]], velocities=[[-60.0, 20.0]]
+    )
+    period = slow.wavelength / (2 * slow.waveform.symbol_period)  # of the speed along a sight
+    fast = replace(slow, velocities=slow.velocities + [[np.sqrt(2) * period, 0.0]])
+    _, samples = echoes(fast, np.random.default_rng(31), 10.0)
+    found = joint_ml.estimate(fast, samples, 1)
+    assert found.converged, found.reason
+    assert np.abs(found.positions - fast.targets).max() < 1
+    np.testing.assert_allclose(found.velocities, slow.velocities, atol=1)
+    other = scene_of(
+        np.random.default_rng(30), 1, targets=[[90.0, 120.0]], velocities=[[2 * period, 0.0]]
+    )
+    _, samples = echoes(other, np.random.default_rng(31), 10.0)
+    assert not joint_ml.estimate(other, samples, 1).converged  # no velocity has all these shifts
+
+
+def test_a_search_slower_than_a_cell_of_speed_still_searches(good):
+    scene, samples = good
+    found = joint_ml.detect(scene, samples, 1, [[60, 60], [140, 140]], 1e-3)
+    assert np.isfinite(found.positions).all()
+
+
+def test_other_objects_and_endless_searches_are_named(good):
+    scene, samples = good
+    area = [[60, 60], [140, 140]]
+    for match, call in (
+        ("samples must", lambda: joint_ml.estimate(scene, None, 1)),
+        ("samples must", lambda: joint_ml.estimate(scene, (each for each in samples), 1)),
+        ("samples must", lambda: joint_ml.estimate(scene, [1e200 * y for y in samples], 1)),
+        ("corners must", lambda: joint_ml.estimate(scene, samples, 1, [[0, 0], [1e200, 1e200]])),
+        ("corners must", lambda: joint_ml.detect(scene, samples, 1, [[0, 0], [1e7, 1e7]], 85.0)),
+        ("max_speed must", lambda: joint_ml.detect(scene, samples, 1, area, 1e9)),
+        ("scene must", lambda: joint_ml.fuse(None, np.ones((4, 3)), np.ones(4))),
+        ("sights must", lambda: joint_ml.fuse(scene, 1e200 * np.ones((4, 3)), np.ones(4))),
+        ("sight_snr must", lambda: joint_ml.fuse(scene, np.ones((4, 3)), 1e300 * np.ones(4))),
+    ):
+        with pytest.raises(ValueError, match=f"^{match}"):
+            call()

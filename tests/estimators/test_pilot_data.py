@@ -245,3 +245,17 @@ def test_what_tells_nothing_is_refused():
         pilot_data.angle(np.ones((1, 4)), pilots, UniformLinearArray(1), 1.0)
     with pytest.raises(ValueError, match="at least one receiver, tone and pilot"):
         pilot_data.angle(np.ones((8, 4)), np.ones(0), array, 1.0)
+
+
+def test_sizes_whose_squares_are_no_numbers_are_named():
+    array, seen = UniformLinearArray(4), np.ones((4, 6))
+    tones = np.ones((2, 4, 6))
+    for match, call in (
+        ("observations must", lambda: pilot_data.angle(1e200 * seen, np.ones(3), array, 1.0)),
+        ("observations must", lambda: pilot_data.angle(1e-200 * seen, np.ones(3), array, 1.0)),
+        ("pilots must", lambda: pilot_data.angle(seen, 1e200 * np.ones(3), array, 1.0)),
+        ("observations must", lambda: pilot_data.delays(1e200 * tones, np.ones((4, 3)), 1e6, 1.0)),
+        ("subcarrier_spacing must", lambda: pilot_data.delays(tones, np.ones((4, 3)), 1e-320, 1.0)),
+    ):
+        with pytest.raises(ValueError, match=f"^{match}"):
+            call()

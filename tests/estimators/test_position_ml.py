@@ -600,3 +600,53 @@ def test_a_target_outside_its_hotspot_is_no_success():
         found = position_ml.estimate(scene, sent, samples, scene.targets + off, 6.0, tiles=(4, 8))
         near = np.linalg.norm(found.positions - scene.targets) < 0.1
         assert near or not found.converged
+
+
+@pytest.mark.parametrize(
+    "tiles",
+    [4, (), (4,), (4, 8, 2), [[4, 8]], (3, 8), (0, 8), (1.5, 8), "ab", None, (np.nan, 8), (4, 8j)],
+)
+def test_tiles_are_two_divisors(tiles):
+    scene, sent, samples = position_ml.example(np.random.default_rng(1))
+    for call in (
+        lambda: position_ml.hotspot_map(
+            scene, sent, samples, scene.targets[0], 2.0, 1.0, tiles=tiles),
+        lambda: position_ml.estimate(scene, sent, samples, scene.targets, 2.0, 1.0, tiles=tiles),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"^tiles must"):
+            call()
+
+
+def test_tiles_may_be_whole_numbers_of_any_type():
+    scene, sent, samples = position_ml.example(np.random.default_rng(1))
+    plain, other = (
+        position_ml.hotspot_map(scene, sent, samples, scene.targets[0], 2.0, 1.0, tiles=tiles)
+        for tiles in ((4, 8), np.array([4.0, 8.0]))
+    )
+    np.testing.assert_array_equal(plain.values, other.values)
+
+
+def test_other_objects_and_sizes_are_named():
+    scene, sent, samples = position_ml.example(np.random.default_rng(1))
+    paths = signals.path_signatures(scene, sent)
+    here = scene.targets
+    for match, call in (
+        ("scene must", lambda: position_ml.refine("scene", sent, samples, here)),
+        ("scene must", lambda: position_ml.estimate(None, sent, samples, here, 2.0)),
+        ("sent must", lambda: position_ml.refine(scene, 1e200 * sent, samples, here)),
+        ("samples must", lambda: position_ml.refine(scene, sent, 1e200 * samples, here)),
+        ("samples must", lambda: position_ml.likelihood(paths, 1e-200 * samples, 1.0)),
+        ("start must", lambda: position_ml.refine(scene, sent, samples, here + 1e6)),
+        ("edges must", lambda: signals.path_signatures(scene, sent, edges=here + 1e6)),
+        ("unknown_velocity must", lambda: position_ml.refine(
+            scene, sent, samples, here, unknown_velocity="no")),
+        ("signatures must", lambda: position_ml.likelihood(None, samples, 1.0)),
+        ("gains must", lambda: position_ml.likelihood(
+            paths, samples, 1.0, 1e300 * np.ones((4, 2, 1)))),
+        ("step must", lambda: position_ml.hotspot_map(scene, sent, samples, here[0], 1e9, 0.5)),
+        ("centre must", lambda: position_ml.hotspot_map(
+            scene, sent, samples, scene.transmitters[0], 2.0, 0.5)),
+        ("rng must", lambda: position_ml.example(1)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{match}"):
+            call()

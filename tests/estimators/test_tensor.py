@@ -582,3 +582,132 @@ def test_targets_that_share_a_factor_are_not_told_apart(seed):
     found = without_noise(skewed(targets, np.zeros((2, 2))))
     assert not found.converged
     assert "one symbol factor" in found.reason
+
+
+# --------------------------------------------------------------------- wrong, though it looks right
+
+
+def loud_scene(seed, snr_db=10.0, n_targets=2):
+    rng = np.random.default_rng(seed)
+    scene = small_scene(rng, n_targets, 4)
+    variance = 10 ** (-snr_db / 10)
+    clean = signals.echo_tensors(scene, draw(rng, scene))
+    return scene, [signals.with_noise(each, variance, rng) for each in clean]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_more_echoes_than_targets_asked_for_are_noticed(seed):
+    scene, samples = loud_scene(seed)
+    found = tensor.estimate(scene, samples, 1, corners=[[-10, -10], [360, 360]])
+    assert not found.converged
+    assert found.reason
+
+
+def test_an_echo_that_hides_behind_a_louder_one_is_noticed():
+    """25 dB below: the fit of one echo rests, its factors are tones, and all of it agrees."""
+    rng = np.random.default_rng(1)
+    scene = small_scene(rng, 2, 4)
+    clean = signals.echo_tensors(scene, [[1.0, 0.06]] * 4)
+    samples = [signals.with_noise(each, 0.1, rng) for each in clean]
+    region = [[-10, -10], [360, 360]]
+    assert tensor.fuse(scene, tensor.separate(scene, samples, 1), corners=region).converged
+    found = tensor.estimate(scene, samples, 1, corners=region)
+    assert not found.converged
+    assert "more echoes than 1 stand out of the noise" in found.reason
+
+
+def test_samples_in_another_order_of_access_points_are_noticed():
+    """Five metres off the middle: each access point sees the place of another nearly alike."""
+    rng = np.random.default_rng(2)
+    scene = replace(
+        small_scene(rng, 1, 4), n_antennas=8, targets=[[178.0, 172.0]], velocities=[[1.0, 2.0]]
+    )
+    clean = signals.echo_tensors(scene, np.ones((4, 1)))
+    samples = [signals.with_noise(each, 0.01, rng) for each in clean]
+    region = [[-10, -10], [360, 360]]
+    good = tensor.estimate(scene, samples, 1, corners=region)
+    assert good.converged, good.reason
+    found = tensor.estimate(scene, samples[::-1], 1, corners=region)
+    assert not found.converged
+    assert found.reason
+
+
+def test_access_points_on_a_line_do_not_tell_the_side():
+    scene, samples = loud_scene(3, n_targets=1)
+    line = replace(scene, aps=[[0, 0], [0, 110], [0, 230], [0, 350]])
+    clean = signals.echo_tensors(line, np.ones((4, 1)))
+    samples = [signals.with_noise(each, 0.1, np.random.default_rng(4)) for each in clean]
+    blind = tensor.estimate(line, samples, 1, corners=[[-360, -10], [360, 360]])
+    assert not blind.converged
+    assert "other side" in blind.reason
+    told = tensor.estimate(line, samples, 1, corners=[[0, -10], [360, 360]])
+    assert told.converged, told.reason
+    assert np.abs(told.positions - line.targets).max() < 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_good_samples_are_not_doubted(seed):
+    scene, samples = loud_scene(seed, n_targets=1)
+    found = tensor.estimate(scene, samples, 1, corners=[[-10, -10], [360, 360]])
+    assert found.converged, found.reason
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-12])
+def test_equal_targets_are_no_error_of_numpy(share):
+    alike = tensor.decompose(np.ones((4, 24, 12)), 2, share)
+    assert not alike.converged
+    assert alike.reason
+    scene = skewed([[100.0, 120.0]] * 2, [[30.0, -20.0]] * 2)
+    found = without_noise(scene)
+    assert not found.converged
+    assert np.isfinite(found.positions).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"waveform": OFDM(48, 1, 30e3, 4e-6)}, "n_symbols >= 2"),
+        ({"n_antennas": 1}, "n_antennas >= 2"),
+        ({"aps": [[0.0, 0.0]]}, "two places"),
+        ({"aps": [[5.0, 5.0]] * 3}, "two places"),
+    ],
+)
+def test_scenes_that_tell_no_state_are_refused(change, match):
+    scene = replace(small_scene(np.random.default_rng(1), 1, 3), **({"n_antennas": 6} | change))
+    samples = signals.echo_tensors(scene, np.ones((len(scene.aps), 1)))
+    with pytest.raises(ValueError, match=match):
+        tensor.estimate(scene, samples, 1, corners=[[-10, -10], [360, 360]])
+
+
+def test_other_objects_and_endless_regions_are_named():
+    scene, samples = loud_scene(1, n_targets=1)
+    separated = tensor.separate(scene, samples, 1)
+    fused = tensor.fuse(scene, separated)
+    for match, call in (
+        ("scene must", lambda: tensor.estimate("scene", samples, 1)),
+        ("samples must", lambda: tensor.separate(scene, None, 1)),
+        ("samples must", lambda: tensor.separate(scene, (each for each in samples), 1)),
+        ("samples must", lambda: tensor.decompose(1e200 * samples[0], 1)),
+        ("samples must", lambda: tensor.decompose(1e-200 * samples[0], 1)),
+        ("components must", lambda: tensor.associate(scene, None)),
+        ("components must", lambda: tensor.associate(scene, [3] * 4)),
+        ("separated must", lambda: tensor.fuse(scene, None)),
+        ("separated.observed must", lambda: tensor.data_level(
+            scene, separated._replace(observed=np.nan * separated.observed))),
+        ("separated must", lambda: tensor.objective(
+            scene, separated._replace(order=separated.order + 5), 0)),
+        ("separated must", lambda: tensor.fuse(
+            replace(scene, aps=scene.aps[:2], n_antennas=scene.n_antennas[:2]), separated)),
+        ("fused must", lambda: tensor.lattice(scene, separated, None, 1, 1)),
+        ("fused.positions must", lambda: tensor.lattice(
+            scene, separated, fused._replace(positions=[[np.nan, 0]]), 1, 1)),
+        ("corners must", lambda: tensor.fuse(scene, separated, corners=[[0, 0], [1e9, 1e9]])),
+        ("max_speed must", lambda: tensor.fuse(scene, separated, max_speed=1e9)),
+        ("position must", lambda: tensor.objective(scene, separated, 0, scene.aps)),
+        ("points must", lambda: tensor.objective(scene, separated, 0).value([1, 2, 3])),
+        ("points must", lambda: tensor.objective(scene, separated, 0).value([np.nan, 2])),
+        ("first must", lambda: tensor.match(3, [np.eye(2)])),
+        ("second must", lambda: tensor.match([np.eye(2)], None)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{match}"):
+            call()

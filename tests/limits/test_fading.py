@@ -389,3 +389,10 @@ def test_a_path_that_is_nearly_indispensable_is_refused_and_others_are_not(stren
     found = fading.mean_crlb(each, np.random.default_rng(0), size=100_000)
     exact = -np.log(strength) / (1 - strength)
     assert abs(found.mean[0, 0] - exact) < 4 * found.standard_error[0, 0]
+
+
+@pytest.mark.parametrize("rng", [None, 3, np.random])
+def test_what_draws_is_a_generator(rng):
+    for mean in (fading.mean_crlb, fading.mean_position_error_bound):
+        with pytest.raises(ValueError, match=r"rng must be a numpy.random.Generator"):
+            mean(np.stack([np.eye(2)] * 4), rng)

@@ -684,3 +684,31 @@ def test_only_the_ratios_of_weights_matter():
     for factor in (1e-200, 1e200):
         scaled = threshold.local_covariance(two, factor * np.array([1.0, 0.5]))
         np.testing.assert_allclose(scaled, plain, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fading", ["phase", "rayleigh"])
+def test_places_too_alike_for_squares_are_equal(fading):
+    for tiny in ([1e-200, 0.0], [1e-320, 1e-320]):
+        assert threshold.pairwise_error([10.0, 10.0], tiny, fading) == 0.5
+    alone = threshold.pairwise_error([10.0, 10.0], [1.0, 0.0], fading)
+    assert threshold.pairwise_error([10.0, 10.0], [1.0, 1e-170], fading) == pytest.approx(alone)
+
+
+def test_landscapes_beyond_memory_and_odd_correlations_are_named():
+    scene = liu_scene(np.random.default_rng(1), n_targets=1)
+    same = threshold.uniform(4)
+    for match, call in (
+        ("n_per_side must", lambda: threshold.landscape(scene, [[75, 75], [275, 275]], 10**9)),
+        ("width must", lambda: threshold.line(1.0, same, 1.0, 1e308)),
+        ("width must", lambda: threshold.ziv_zakai(1.0, same, 1e308)),
+        ("snr must", lambda: threshold.landscape(scene, [[75, 75], [275, 275]], 4, snr=[1, 2])),
+        ("n_cells must", lambda: threshold.line(1.0, same, 1.0, 1.0, n_cells=10**10)),
+        ("circular must", lambda: threshold.line(1.0, same, 1.0, 1.0, circular="no")),
+        ("circular must", lambda: threshold.ziv_zakai(1.0, same, 1.0, circular=1)),
+        ("correlation must", lambda: threshold.line(1.0, lambda h: "a", 1.0, 1.0)),
+        ("correlation must", lambda: threshold.line(1.0, lambda h: None, 1.0, 1.0)),
+        ("h must", lambda: same("x")),
+        ("h must", lambda: same(np.nan)),
+    ):
+        with pytest.raises(ValueError, match=f"^{match}"):
+            call()

@@ -1,0 +1,50 @@
+"""axe-core's rules on every built page, light and dark: no serious and no critical finding.
+
+axe-core is fetched once from the npm registry, checked, and kept in _build; without a network these
+tests are skipped.
+"""
+
+import hashlib
+import io
+import tarfile
+import urllib.error
+import urllib.request
+
+import pytest
+
+VERSION = "4.10.2"
+ARCHIVE = f"https://registry.npmjs.org/axe-core/-/axe-core-{VERSION}.tgz"
+SHA256 = "b511cd9dec01c76f4b2ad1723b66b6db37d4c2eb4ed199076e1829d9ee7b75e3"  # of axe.min.js
+FOUND = """() => axe.run(document, {resultTypes: ['violations']}).then(result => result.violations
+  .filter(found => ['serious', 'critical'].includes(found.impact))
+  .map(found => `${found.id}: ` + found.nodes.slice(0, 3).map(node => node.html.slice(0, 150))
+    .join(' ... ') + ` (${found.nodes.length})`))"""
+
+
+@pytest.fixture(scope="session")
+def axe(html):
+    kept = html.parent / f"axe-{VERSION}.min.js"
+    if not kept.exists():
+        try:
+            with urllib.request.urlopen(ARCHIVE, timeout=30) as answer:
+                archive = answer.read()
+        except (urllib.error.URLError, TimeoutError) as error:
+            pytest.skip(f"axe-core cannot be fetched: {error}")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            script = members.extractfile("package/axe.min.js").read()
+        assert hashlib.sha256(script).hexdigest() == SHA256
+        kept.write_bytes(script)
+    return kept.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_finding(chromium, server, axe, page_name, theme):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+    try:
+        page.goto(server + page_name)
+        page.wait_for_function("window.MathJax?.startup?.promise !== null", timeout=60_000)
+        page.wait_for_timeout(300)
+        page.evaluate(axe)
+        assert page.evaluate(FOUND) == []
+    finally:
+        page.close()
