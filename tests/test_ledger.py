@@ -219,7 +219,7 @@ def test_links_lead_to_the_equation(root, monkeypatch):
         assert f'href="../limits/angle.html#{anchor}"' in html
 
 
-PAGE = """# A title
+PAGE = """# A title: and what it is about
 
 ```{code-cell} ipython3
 text = "$$ not = mathematics $$ (zhang-9)"
@@ -337,7 +337,7 @@ def test_filters_offer_what_the_rows_have():
     assert values == {
         "source": ["all", "Zhang and Pang", "Liu et al."],
         "verdict": ["all", "proved", "refuted"],
-        "chapter": ["all", "The gain and the angle of one path", "Power to the worst user"],
+        "chapter": ["all", *(_formulas.title(ROOT / f"book/{row.read}.md") for row in rows)],
     }
     assert 'name="source"' not in ledger.table(rows[:1], "x").html
     for name in ("text", "source", "verdict", "chapter"):  # each within a label

@@ -3,8 +3,8 @@
 Colab opens notebooks only, so its button points to the stored notebook of a chapter. Equations
 taken from a source keep the number they have there. Numbers glued into prose are set like prose.
 Signatures on the pages of the package show values that can be typed. Every chapter opens with a
-box, ``{opening}``: what it teaches, what it needs, how long it takes and how to cite it.
-The ledger's tables have formulas that only a script sees.
+box, ``{opening}``: what it teaches, what it needs, how long it takes and how to cite it. The
+ledger's tables have formulas that only a script sees.
 """
 
 from __future__ import annotations

@@ -73,8 +73,12 @@ def shown(row: Row, book: Path) -> Shown:
 
 @lru_cache(maxsize=64)
 def title(chapter: Path) -> str:
-    """What a chapter is called; its file's name where it is not there, as in a wheel."""
+    """What a chapter is called, without its subtitle; its file's name in a wheel without one."""
     heading = None
     if chapter.is_file():
         heading = re.search(r"^# (.+)$", chapter.read_text("utf-8"), re.MULTILINE)
-    return heading[1].strip() if heading else "/".join(chapter.with_suffix("").parts[-2:])
+    return (
+        heading[1].partition(": ")[0].strip()
+        if heading
+        else "/".join(chapter.with_suffix("").parts[-2:])
+    )
