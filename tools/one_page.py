@@ -23,7 +23,10 @@ import book
 FOLDER = book.BUILD / "pdf"
 MERGED = FOLDER / "book.html"
 LEFT_OUT = ("api",)  # it repeats the docstrings, and grows with every release
-ON_SCREEN = "a.headerlink, button, label, select, input, details.above-input, .toctree-wrapper, script, iframe"
+ON_SCREEN = (
+    "a.headerlink, button, label, select, input, details.above-input, .toctree-wrapper, "
+    "script, iframe"
+)
 
 
 @dataclass
