@@ -23,7 +23,10 @@ import book
 FOLDER = book.BUILD / "pdf"
 MERGED = FOLDER / "book.html"
 LEFT_OUT = ("api",)  # it repeats the docstrings, and grows with every release
-ON_SCREEN = "a.headerlink, button, details.above-input, .toctree-wrapper, script, style, iframe"
+ON_SCREEN = (
+    "a.headerlink, button, label, select, input, details.above-input, .toctree-wrapper, "
+    "script, iframe"
+)
 
 
 @dataclass
@@ -83,6 +86,15 @@ def page(name: str, kept: set[str]) -> Tag:
             there = (path.parent / unquote(picture["src"])).resolve()
             picture["src"] = quote(os.path.relpath(there, FOLDER))
         picture.attrs.pop("loading", None)
+    for mark in article.select("span[id]:empty"):  # a place of no size, which is not printed
+        there = mark.find_next_sibling()
+        if there and not there.get("id"):
+            there["id"] = mark["id"]
+            mark.decompose()
+    for section in article.select("section[id]"):  # it may begin a page before its heading
+        heading = section.find(re.compile("^h[1-6]$"), recursive=False)
+        if heading and not heading.get("id"):
+            heading["id"] = section.attrs.pop("id")
     article["id"] = anchor(name)
     return article
 
@@ -135,7 +147,7 @@ def chapters() -> list[Chapter]:
             exercise.append(way.p)
         for section in article.select("article > section > section"):
             if section.h2:
-                chapter.sections.append((plain(section.h2), section["id"]))
+                chapter.sections.append((plain(section.h2), section.h2["id"]))
         found.append(chapter)
     return [*found, *([solutions] if solutions.sections else [])]
 

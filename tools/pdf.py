@@ -150,7 +150,10 @@ def finish(found: list[Chapter], numbers: dict[str, int], body: Path, contents: 
     def item(title: str, where: str, parent=None):
         place = places["/" + where]
         return writer.add_outline_item(
-            title, numbers[where] - 1, parent=parent, fit=Fit.xyz(left=0, top=place["/Top"])
+            title=title,
+            page_number=numbers[where] - 1,
+            parent=parent,
+            fit=Fit.xyz(left=0, top=place["/Top"]),
         )
 
     for chapter in found:
