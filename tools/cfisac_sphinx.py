@@ -24,16 +24,18 @@ POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SOURCE_LABEL = re.compile(r"(zhang|fan_conf|fan_journal|liu|commit)-(\d+[a-z]?)")
 
 
-def folds_of_the_sidebar_have_names(app, exception) -> None:
-    """Say what the theme's arrows open: a screen reader finds no text in them."""
+def pages_can_be_read_aloud(app, exception) -> None:
+    """Say what the theme's arrows open; a bibliography is no list of list items."""
     if exception or app.builder.name != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        arrow = '<span class="toctree-toggle"'
-        named = text.replace(
-            f"<details><summary>{arrow}", f'<details><summary aria-label="pages below">{arrow}'
+        named = re.sub(
+            r'(<details[^>]*><summary)(?=><span class="toctree-toggle")',
+            r'\1 aria-label="pages below"',
+            text,
         )
+        named = named.replace(' role="list" class="citation-list"', ' class="citation-list"')
         if named != text:
             page.write_text(named, encoding="utf-8")
 
@@ -266,6 +268,6 @@ def setup(app):
     app.connect("doctree-resolved", values_are_readable)
     app.connect("autodoc-process-signature", defaults_are_shown)
     app.connect("autodoc-skip-member", fields_are_listed_once)
-    app.connect("build-finished", folds_of_the_sidebar_have_names)
+    app.connect("build-finished", pages_can_be_read_aloud)
     app.connect("html-page-context", colab_opens_the_stored_notebook, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,7 +22,8 @@ import book
 
 FOLDER = book.BUILD / "pdf"
 MERGED = FOLDER / "book.html"
-LEFT_OUT = ("api",)  # it repeats the docstrings, and grows with every release
+# Docstrings grow with every release; a page that is one table of all rows needs its filters.
+LEFT_OUT = "api", "ledger/rows"
 ON_SCREEN = (
     "a.headerlink, button, label, select, input, details.above-input, .toctree-wrapper, "
     "script, iframe"
@@ -52,7 +53,11 @@ def listed() -> list[tuple[str, str]]:
 
     for part in contents["parts"]:
         walk(part.get("caption", ""), part["chapters"])
-    return [(part, name) for part, name in pages if name.split("/")[0] not in LEFT_OUT]
+    return [
+        (part, name)
+        for part, name in pages
+        if not f"{name}/".startswith(tuple(f"{each}/" for each in LEFT_OUT))
+    ]
 
 
 def anchor(name: str, fragment: str = "") -> str:
@@ -73,6 +78,11 @@ def page(name: str, kept: set[str]) -> Tag:
             cell.decompose()
     for details in article.find_all("details"):
         details["open"] = ""
+    for drawing in article.select("figure.interactive > div[role=group]"):
+        drawing["role"] = "img"  # on paper there is nothing to move
+    for code in article.select(".ledger-formula > code"):  # on screen, set when it comes into view
+        code.name, code["class"] = "div", ["math", "notranslate", "nohighlight"]
+        code.string = rf"\[{code.get_text()}\]"
     for tag in article.find_all(id=True):
         tag["id"] = anchor(name, tag["id"])
     for script in article.select("figure.interactive > script:not([type])"):
