@@ -239,11 +239,11 @@ def citation(app, docname, title) -> list[nodes.Node]:
 
 
 def hooks_in_sentences(app, doctree, docname) -> None:
-    """Name a chapter in a sentence by what stands before the colon of its title."""
+    """Name a chapter in a sentence by what stands before the colon of its title, or its topic."""
     for inline in doctree.findall(nodes.inline):
         if "doc" in inline["classes"] and len(inline) == 1:
-            hook, colon, _ = inline.astext().partition(": ")
-            if colon and _is_title(app, inline.astext()):
+            hook, *topic = re.split(r": |(?<=\?) ", inline.astext(), maxsplit=1)
+            if topic and _is_title(app, inline.astext()):
                 inline[0] = nodes.Text(hook)
 
 

@@ -13,7 +13,7 @@ import cfisac
 
 pytestmark = pytest.mark.xdist_group("pdf")
 RAW = re.compile(r"\\[()\[\]]|\\(frac|mathbf|boldsymbol|begin|eqref|operatorname|mathsf)|\$\$")
-ON_SCREEN = ("Show code cell", "Hide code cell", "Copy to clipboard", "Click to show")
+ON_SCREEN = ("Show the code", "Hide the code", "Copy to clipboard", "Click to show")
 
 
 @pytest.fixture(scope="session")
