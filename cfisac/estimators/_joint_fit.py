@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _STEPS = 40
-_STILL = 1e-10  # nats that a step promises, twice: it is the last
+_STILL = 1e-16  # nats that a step may still promise
 _ROUNDING = 1e-13  # of the energy of the data
 _SAME = 1e-12  # of delays, angles and Doppler shifts in cells: no further than they are known
 _FALSE_ALARM = 1e-6  # chance that noise alone looks like an echo that is left
@@ -105,7 +105,7 @@ def climb(scene: MonostaticScene, heard: Heard, start: Fit, max_steps: int = _ST
         here = here._replace(promised=float(here.slope @ step))
         if damping > 0:
             step = _joint_local.solve_damped(here.efim, here.slope, damping)
-        if damping > 1e6 or here.promised <= 0:
+        if here.promised <= _STILL or damping > 1e6:
             break
         each = step.reshape(-1, 4)
         there = fit_at(scene, heard, here.positions + each[:, :2], here.velocities + each[:, 2:])
@@ -113,8 +113,6 @@ def climb(scene: MonostaticScene, heard: Heard, start: Fit, max_steps: int = _ST
         if damping == 0 and np.all(moved <= _SAME):
             here = here._replace(promised=0.0)
             break
-        if here.promised <= _STILL and damping == 0:
-            return there._replace(promised=here.promised)
         if there.value >= here.value - rounding:
             here, damping = there, damping / 4 if damping > 1e-3 else 0.0
         else:
