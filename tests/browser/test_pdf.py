@@ -1,6 +1,7 @@
 """The book on paper: printed once from the built pages by tools/pdf.py, then read."""
 
 import functools
+import inspect
 import re
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from bs4 import BeautifulSoup
 
 import cfisac
 
-pytestmark = pytest.mark.xdist_group("pdf")
 RAW = re.compile(r"\\[()\[\]]|\\(frac|mathbf|boldsymbol|begin|eqref|operatorname|mathsf)|\$\$")
 ON_SCREEN = ("Show the code", "Hide the code", "Copy to clipboard", "Click to show")
 
@@ -91,14 +91,14 @@ def squeezed(text):
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text))
 
 
-def test_every_page_is_a4_and_numbered_below(printed, texts):
+def check_every_page_is_a4_and_numbered_below(printed, texts):
     sizes = {tuple(round(float(side)) for side in page.mediabox[2:]) for page in printed.pages}
     assert sizes == {(595, 842)}
     assert not re.search(r"^1$", texts[0], re.M)
     assert not [n for n, text in enumerate(texts[1:], 2) if not re.search(rf"^{n}$", text, re.M)]
 
 
-def test_the_first_page_says_what_it_is(printed, texts, merged):
+def check_the_first_page_says_what_it_is(printed, texts, merged):
     first = " ".join(texts[0].split())
     assert [
         p.get_text() for p in merged.select(".title-page p") if cfisac.__version__ in p.get_text()
@@ -108,7 +108,7 @@ def test_the_first_page_says_what_it_is(printed, texts, merged):
     assert printed.metadata.author in first
 
 
-def test_no_page_is_blank(printed, texts, places, figures):
+def check_no_page_is_blank(printed, texts, places, figures):
     heads = {squeezed(title) for title, _, _ in places}
     drawn = {page for _, page in figures}
     bare = []
@@ -120,7 +120,7 @@ def test_no_page_is_blank(printed, texts, places, figures):
     assert not bare
 
 
-def test_the_outline_has_every_chapter_and_section_where_its_heading_is(one_page, places, texts):
+def check_the_outline_has_every_chapter_and_section_where_its_heading_is(one_page, places, texts):
     expected = []
     for chapter in one_page.chapters():
         expected += [chapter.title, *(title for title, _ in chapter.sections)]
@@ -135,7 +135,7 @@ def test_the_outline_has_every_chapter_and_section_where_its_heading_is(one_page
     assert [page for _, page, _ in places] == sorted(page for _, page, _ in places)
 
 
-def test_the_contents_name_the_page_of_each_entry(places, texts, one_page):
+def check_the_contents_name_the_page_of_each_entry(places, texts, one_page):
     parts = {part for part, _ in one_page.listed()}
     pages = [str(page) for title, page, _ in places if title not in parts]
     start = min(page for _, page, _ in places)
@@ -144,7 +144,7 @@ def test_the_contents_name_the_page_of_each_entry(places, texts, one_page):
     assert re.search(r"\b" + r"\b.*?\b".join(pages) + r"\b", " ".join(numbers))
 
 
-def test_every_link_leads_to_a_place_in_the_book_or_to_the_web(printed):
+def check_every_link_leads_to_a_place_in_the_book_or_to_the_web(printed):
     known, lost = set(printed.named_destinations), []
     for number, page in enumerate(printed.pages, 1):
         for each in page.get("/Annots") or []:
@@ -157,7 +157,7 @@ def test_every_link_leads_to_a_place_in_the_book_or_to_the_web(printed):
     assert not lost
 
 
-def test_every_figure_is_there_with_its_description(figures, merged):
+def check_every_figure_is_there_with_its_description(figures, merged):
     shown = [picture["alt"] for picture in merged.select("article img")]
     shown += [plot["aria-label"] for plot in merged.select("figure.interactive > div")]
     assert len(shown) > 50
@@ -165,7 +165,7 @@ def test_every_figure_is_there_with_its_description(figures, merged):
     assert not [alt for alt in shown if " ".join(alt.split()) not in described]
 
 
-def test_formulas_are_typeset(texts, merged):
+def check_formulas_are_typeset(texts, merged):
     code = squeezed("".join(tag.get_text() for tag in merged.select("article :is(pre, code)")))
     raw = [
         (number, text[max(found.start() - 30, 0) : found.end() + 30])
@@ -175,14 +175,23 @@ def test_formulas_are_typeset(texts, merged):
     assert not [(n, text) for n, text in raw if squeezed(text) not in code]
 
 
-def test_what_needs_a_screen_stays_behind(texts):
+def check_what_needs_a_screen_stays_behind(texts):
     assert not [(n, w) for n, text in enumerate(texts, 1) for w in ON_SCREEN if w in text]
 
 
-def test_solutions_stand_at_the_end_and_exercises_before(places, texts, merged):
+def check_solutions_stand_at_the_end_and_exercises_before(places, texts, merged):
     start = next(page for title, page, _ in places if title == "Solutions")
     count = functools.partial(lambda word, some: len(re.findall(word, " ".join(some))))
     number = len(merged.select("div.exercise"))
     assert number == len(merged.select("div.solution")) > 50
     assert count(r"Solution\s+to\s+Exercise", texts[start - 1 :]) == number
     assert count(r"Solution\s+to\s+Exercise", texts[: start - 1]) == 0
+
+
+def test_the_printed_book(request):
+    """All checks in one test: two workers would print it twice, into the same file."""
+    checks = [each for name, each in globals().items() if name.startswith("check_")]
+    assert len(checks) >= 10
+    for check in checks:
+        names = inspect.signature(check).parameters
+        check(**{name: request.getfixturevalue(name) for name in names})
