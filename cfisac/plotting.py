@@ -5,6 +5,7 @@ wraps a plotly figure so that the built book draws it with its own copy of plotl
 its numbers are text as well.
 """
 
+import base64
 import html
 import itertools
 import json
@@ -263,7 +264,7 @@ class Interactive:
 
     def to_html(self) -> str:
         """HTML fragment: the figure, its caption and the script that draws it."""
-        figure = json.dumps(json.loads(self.figure.to_json()), sort_keys=True)
+        figure = json.dumps(self._as_drawn(), sort_keys=True)
         figure = figure.replace("</", "<\\/")  # no text in it can end the script
         caption = html.escape(self.summary).replace("\n", "<br>")
         return (
@@ -277,6 +278,18 @@ class Interactive:
             "</figure>"
         )
 
+    def _as_drawn(self) -> dict[str, Any]:
+        """The figure as plotly.js reads it: arrays to seven digits, in half of the room."""
+
+        def halved(part: dict[str, Any]) -> dict[str, Any]:
+            if part.get("dtype") == "f8" and "bdata" in part:
+                numbers = np.frombuffer(base64.b64decode(part["bdata"]), "<f8").astype("<f4")
+                return {**part, "dtype": "f4", "bdata": base64.b64encode(numbers).decode()}
+            return part
+
+        read: dict[str, Any] = json.loads(self.figure.to_json(), object_hook=halved)
+        return read
+
     def _room(self) -> str:
         """Style that keeps the figure's own height free: a responsive plot takes no room itself."""
         height = self.figure.layout.height
@@ -286,7 +299,7 @@ class Interactive:
         """HTML for the book, plotly's own format for JupyterLab, text for everyone."""
         return {
             "text/html": self.to_html(),
-            "application/vnd.plotly.v1+json": json.loads(self.figure.to_json()),
+            "application/vnd.plotly.v1+json": self._as_drawn(),
             "text/plain": self.summary,
         }
 

@@ -419,7 +419,9 @@ def build_html() -> bool:
     if HTML.exists():
         import notebooks
         import slides
+        import slim
 
+        slim.pages(HTML)
         notebooks.write_downloads()
         unshown = slides.write()
     text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())

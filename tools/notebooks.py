@@ -19,6 +19,7 @@ import nbformat
 from cfisac_sphinx import typeset
 from nbformat import NotebookNode
 from pages import Item, Pages
+from slim import compact
 
 import book
 
@@ -227,6 +228,9 @@ def _write(folder: str, make: Callable[[str], str], outputs: bool, without: str 
             code = [cell for cell in result.cells if cell.cell_type == "code"]
             for cell, done in zip(code, executed.cells, strict=True):
                 cell.outputs, cell.execution_count = done.outputs, done.execution_count
+                for data in (output.get("data", {}) for output in cell.outputs):
+                    if "image/svg+xml" in data:
+                        data["image/svg+xml"] = compact(data["image/svg+xml"])
         result.cells.insert(0, book.setup_cell())
         target = book.BUILD / folder / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 from bs4 import Tag
@@ -30,6 +31,7 @@ import book
 HERE = Path(__file__).resolve().parent
 FEWEST, MOST = 12, 18  # slides of a lecture
 KINDS = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
+SHOWN = " '/:;,.()[]{}<>=*@!+&|~^$?`"  # what an address that holds a picture need not escape
 
 
 def read_plan() -> list[dict[str, Any]]:
@@ -81,6 +83,8 @@ def piece(tag: Tag, page: str, pages: Pages) -> str:
 
 def inside(picture: Path) -> str:
     """A picture as an address that holds it."""
+    if picture.suffix == ".svg" and "'" not in (drawn := picture.read_text()):
+        return "data:image/svg+xml," + quote(drawn.replace('"', "'"), SHOWN)
     data = base64.b64encode(picture.read_bytes()).decode()
     return f"data:{KINDS[picture.suffix]};base64,{data}"
 

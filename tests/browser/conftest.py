@@ -203,6 +203,12 @@ def look_fixture():
 
 
 @pytest.fixture(scope="session")
+def ready():
+    """What a page must say before it is looked at: its formulas are typeset."""
+    return READY
+
+
+@pytest.fixture(scope="session")
 def html():
     return HTML
 

@@ -52,6 +52,10 @@ def test_the_index_leads_to_the_first_page(html):
     assert (html / "intro.html").exists()
 
 
+def test_the_whole_book_is_no_more_than_40_megabytes(html):
+    assert sum(path.stat().st_size for path in html.rglob("*") if path.is_file()) < 40e6
+
+
 def test_every_chapter_can_be_downloaded_and_launched(html, page_name):
     """The notebook offered installs the package and has outputs; Colab gets one, not Markdown."""
     page = soup(html / page_name)

@@ -1,0 +1,68 @@
+"""Make the built pages smaller: what no page asks for goes, pictures lose digits nobody sees."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# All else that pages or MathJax's own menu load is inside tex-chtml.js or fetched when asked for;
+# of what it can say aloud, English.
+UNUSED = (
+    "_static/**/*.map",
+    "_static/locales/**/*",
+    "_static/vendor/**/*.ttf",
+    "_static/mathjax/*-chtml*.js",
+    "_static/mathjax/*-svg*.js",
+    "_static/mathjax/node-main.js",
+    "_static/mathjax/adaptors/*",
+    "_static/mathjax/input/*.js",
+    "_static/mathjax/input/mml/**/*",
+    "_static/mathjax/sre/mathmaps/*.js*",
+)
+POINTS = {"M": 1, "L": 1, "Q": 2, "C": 3, "z": 0}  # after each command that matplotlib writes
+KEPT = ("tex-chtml.js", "base.json", "en.json")
+
+
+def pages(html: Path) -> None:
+    """Delete what no page asks for; make the pictures smaller."""
+    for pattern in UNUSED:
+        for path in html.glob(pattern):
+            if path.is_file() and path.name not in KEPT:
+                path.unlink()
+    for path in (html / "_images").glob("*.svg"):
+        path.write_text(compact(path.read_text()))
+
+
+def compact(svg: str) -> str:
+    """A picture of matplotlib with coordinates to a hundredth of a point, and without blanks."""
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE.*?>", "", svg, flags=re.S)
+    svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_path(found[1])}"', svg)
+    svg = re.sub(r' (?:x|y)="[^"]*"|translate\([^)]*\)', lambda found: _rounded(found[0]), svg)
+    svg = re.sub(r' style="[^"]*"', lambda found: re.sub(r"([;:]) ", r"\1", found[0]), svg)
+    return re.sub(r"\n\s*(?=[<\"])", "", svg)
+
+
+def _rounded(text: str) -> str:
+    """Numbers with a point to two decimals."""
+    return re.sub(r"-?\d+\.\d+", lambda found: _written(round(100 * float(found[0]))), text)
+
+
+def _written(hundredths: int) -> str:
+    whole, rest = divmod(abs(hundredths), 100)
+    digits = f"{whole or ''}.{rest:02d}".rstrip("0") if rest else str(whole)
+    return "-" * (hundredths < 0) + digits
+
+
+def _path(drawn: str) -> str:
+    """A path of absolute commands as one of relative ones, each point where it was."""
+    at, start, made = (0, 0), (0, 0), ""
+    for command, listed in re.findall(r"([A-Za-z])([^A-Za-z]*)", drawn):
+        numbers = [round(100 * float(number)) for number in listed.split()]
+        if len(numbers) != 2 * POINTS.get(command, -1):
+            raise ValueError(f"a path with the command {command} {listed.strip()}")
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+        steps = [_written(p - a) for point in points for p, a in zip(point, at, strict=True)]
+        made += command.lower() + re.sub(r" (?=-)", "", " ".join(steps))
+        at = points[-1] if points else start
+        start = at if command == "M" else start
+    return made
