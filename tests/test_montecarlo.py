@@ -287,7 +287,7 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
     journal, gate, log = (tmp_path / name for name in ("run.jsonl", "gate", "log"))
     script = tmp_path / "gated_trial.py"
     script.write_text(
-        "import faulthandler, time\n"
+        "import faulthandler, signal, time\n"
         "from pathlib import Path\n"
         "from cfisac import montecarlo\n"
         "def trial(rng, mean):\n"
@@ -296,6 +296,7 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
         "    return {'value': rng.normal(mean)}\n"
         "if __name__ == '__main__':\n"
         "    from gated_trial import trial\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whatever it was
         f"    faulthandler.dump_traceback_later({PATIENCE // 2}, repeat=True)\n"
         f"    montecarlo.run(trial, {CELLS!r}, 200, 5, workers=2, journal=Path({str(journal)!r}))\n"
     )

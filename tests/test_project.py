@@ -569,6 +569,7 @@ def test_ctrl_c_stops_what_would_never_end(tmp_path, runs):
     (tmp_path / "page.md").write_text(CHAPTER % ENDLESS)
     (tmp_path / "x.py").write_text(ENDLESS)
     program = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"  # whatever it was
         f"import pathlib, sys\nsys.path.insert(0, {str(ROOT / 'tools')!r})\nimport book\n"
         f"here = book.BOOK = pathlib.Path({str(tmp_path)!r})\nbook.heed_signals()\n{runs}"
     )

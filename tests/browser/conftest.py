@@ -39,6 +39,11 @@ def built_pages():
     return [page for page in pages if not page.startswith("_static") and page != "index.html"]
 
 
+def pytest_collection_modifyitems(items):
+    """The book is printed first: it takes longer than anything else, and one worker."""
+    items.sort(key=lambda item: item.path.name != "test_pdf.py")
+
+
 def pytest_generate_tests(metafunc):
     if "page_name" in metafunc.fixturenames:
         together = pytest.mark.xdist_group
