@@ -64,9 +64,7 @@ def test_a_figure_comes_early(text):
             before += words(cell.source[: drawn.start()] if drawn else cell.source)
             if drawn:
                 break
-        elif "mystnb" in cell.metadata and "image" in cell.metadata["mystnb"]:
-            break
-        elif "Interactive(" in cell.source:
+        elif "image" in cell.metadata.get("mystnb", {}) or "Interactive(" in cell.source:
             break
     else:
         pytest.fail("no figure")
