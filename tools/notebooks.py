@@ -231,6 +231,8 @@ def _write(folder: str, make: Callable[[str], str], outputs: bool, without: str 
                 for data in (output.get("data", {}) for output in cell.outputs):
                     if "image/svg+xml" in data:
                         data["image/svg+xml"] = compact(data["image/svg+xml"])
+                    if "application/vnd.plotly.v1+json" in data or name.startswith("ledger/"):
+                        data.pop("text/html", None)  # which needs the site around it
         result.cells.insert(0, book.setup_cell())
         target = book.BUILD / folder / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)

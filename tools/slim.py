@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-# All else that pages or MathJax's own menu load is inside tex-chtml.js or fetched when asked for;
-# of what it can say aloud, English.
+# Pages load tex-chtml.js, and it loads extensions, its menu's tools and fonts when they are asked
+# for. Formulas are HTML, never SVG; aloud they are English.
 UNUSED = (
     "_static/**/*.map",
     "_static/locales/**/*",
@@ -17,6 +17,12 @@ UNUSED = (
     "_static/mathjax/adaptors/*",
     "_static/mathjax/input/*.js",
     "_static/mathjax/input/mml/**/*",
+    "_static/mathjax/input/tex/extensions/all-packages.js",
+    "_static/mathjax/output/*.js",
+    "_static/mathjax/output/svg/**/*",
+    "_static/mathjax/output/chtml/fonts/tex.js",
+    "_static/mathjax/core.js",
+    "_static/mathjax/ui/menu.js",
     "_static/mathjax/sre/mathmaps/*.js*",
 )
 POINTS = {"M": 1, "L": 1, "Q": 2, "C": 3, "z": 0}  # after each command that matplotlib writes
