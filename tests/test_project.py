@@ -395,6 +395,30 @@ def test_labels_and_stored_tables_count_for_the_cache_and_other_tables_do_not(tm
         assert (seen[-1] != seen[-2]) is changes, file
 
 
+def test_pages_are_built_again_when_anything_they_are_made_of_changes(tmp_path):
+    book = tool("book")
+    book.ROOT, book.BOOK = tmp_path, tmp_path / "book"
+    for folder in ("book/_static", "book/results", "cfisac/ledger", "tools"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml", "constraints.txt", "CITATION.cff"):
+        (tmp_path / name).touch()
+    seen = [book.state()]
+    for file, changes in (
+        ("book/page.md", True),
+        ("book/_static/custom.css", True),
+        ("book/results/zhang-fig2.csv", True),
+        ("book/results/zhang-fig2.jsonl", False),
+        ("cfisac/ledger/_style.css", True),
+        ("tools/slim.py", True),
+        ("tools/slim.pyc", False),
+        ("_toc.yml", True),
+        ("CITATION.cff", True),
+    ):
+        (tmp_path / file).write_text("words")
+        seen.append(book.state())
+        assert (seen[-1] != seen[-2]) is changes, file
+
+
 def test_the_ledger_runs_again_when_a_formula_changes_and_other_chapters_do_not(tmp_path):
     book = tool("book")
     book.ROOT, book.BOOK, book.CACHE = tmp_path, tmp_path / "book", tmp_path / "cache"

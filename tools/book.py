@@ -27,6 +27,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -41,6 +42,7 @@ BOOK = ROOT / "book"
 STORED = ROOT / "tests" / "notebooks"
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
+BUILT = HTML / ".built-from"
 CACHE = BUILD / ".jupyter_cache"
 STUDENT = BUILD / "student"
 
@@ -270,6 +272,14 @@ def execute_all(todo: list[Path]) -> tuple[dict[Path, NotebookNode], list[Path]]
     return done, failed
 
 
+def digest_of(files: Iterable[Path]):
+    """What changes when this Python, or the name or the content of a file does."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest
+
+
 def open_cache():
     """The jupyter-cache that the Sphinx build reads; emptied when what the cells use has changed.
 
@@ -278,11 +288,9 @@ def open_cache():
     """
     from jupyter_cache import get_cache
 
-    digest = hashlib.sha256(sys.version.encode())
     used = [ROOT / "constraints.txt", *ROOT.glob("cfisac/**/*.py"), *BOOK.glob("ledger/*.yml")]
     used += [path for path in BOOK.glob("results/*.*") if path.suffixes in ([".csv"], [".json"])]
-    for path in sorted(used):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    digest = digest_of(used)
     for path in sorted(BOOK.rglob("*.md")):
         labels = re.findall(r"^:label:.*|^\([\w-]+\)=", path.read_text(), re.M)
         digest.update("\n".join([name_of(path), *labels]).encode())
@@ -379,9 +387,21 @@ def text_only(notebook: NotebookNode) -> NotebookNode:
 # -------------------------------------------------------------------------------- the HTML book
 
 
+def state() -> str:
+    """What the pages are built from, in one word."""
+    used = [path for path in (BOOK, ROOT / "cfisac", ROOT / "tools") for path in path.rglob("*.*")]
+    used += [ROOT / name for name in ("_config.yml", "_toc.yml", "constraints.txt", "CITATION.cff")]
+    return digest_of(
+        path for path in used if path.is_file() and path.suffix not in (".pyc", ".jsonl")
+    ).hexdigest()
+
+
 def build() -> int:
     """Execute what is not cached, then build the book; every warning is an error."""
     start = time.perf_counter()
+    if BUILT.exists() and BUILT.read_text() == state():
+        print(f"The pages are up to date. Open {(HTML / 'index.html').as_uri()}")
+        return 0
     cache = open_cache()
     todo = [chapter for chapter in chapters() if not is_cached(cache, chapter)]
     if todo:
@@ -391,8 +411,8 @@ def build() -> int:
             return 1
     if not build_html():
         return 1
-    page = HTML / "index.html"
-    print(f"Built in {time.perf_counter() - start:.0f} s. Open {page.as_uri()}")
+    address = (HTML / "index.html").as_uri()
+    print(f"Built in {time.perf_counter() - start:.0f} s. Open {address}")
     return 0
 
 
@@ -403,6 +423,7 @@ def is_built() -> bool:
 
 def build_html() -> bool:
     """Build every page anew from cached executions; whether that went without a warning."""
+    now = state()
     for stale in (HTML, BUILD / ".doctrees", BUILD / "jupyter_execute"):
         shutil.rmtree(stale, ignore_errors=True)
     vendor = BUILD / "extra" / "vendor"
@@ -433,6 +454,8 @@ def build_html() -> bool:
         complaints = text.splitlines()[-25:]
     if complaints:
         print("\n".join(complaints), f"\nThe book has problems (whole log: {log}).")
+    else:
+        BUILT.write_text(now)
     return not complaints
 
 
