@@ -85,6 +85,8 @@ def page(name: str, kept: set[str]) -> Tag:
         code.string = rf"\[{code.get_text()}\]"
     for tag in article.find_all(id=True):
         tag["id"] = anchor(name, tag["id"])
+    for drawn in article.select('use[href^="#"]'):
+        drawn["href"] = "#" + anchor(name, drawn["href"][1:])
     for script in article.select("figure.interactive > script:not([type])"):
         script.string = re.sub(
             r'(?<=getElementById\(")(?!plotly-js)[^"]+', lambda i: anchor(name, i[0]), script.string

@@ -14,6 +14,7 @@ import cfisac
 
 RAW = re.compile(r"\\[()\[\]]|\\(frac|mathbf|boldsymbol|begin|eqref|operatorname|mathsf)|\$\$")
 ON_SCREEN = ("Show the code", "Hide the code", "Copy to clipboard", "Click to show")
+ON_SCREEN += ("More of the reason",)
 
 
 @pytest.fixture(scope="session")
@@ -177,6 +178,12 @@ def check_formulas_are_typeset(texts, merged):
 
 def check_what_needs_a_screen_stays_behind(texts):
     assert not [(n, w) for n, text in enumerate(texts, 1) for w in ON_SCREEN if w in text]
+
+
+def check_pictures_of_the_ledger_are_defined(merged):
+    drawn = merged.select("article use[href]")
+    assert len(drawn) > 100
+    assert {tag["href"][1:] for tag in drawn} <= {tag["id"] for tag in merged.select("symbol[id]")}
 
 
 def check_solutions_stand_at_the_end_and_exercises_before(places, texts, merged):
