@@ -14,7 +14,7 @@ import cfisac
 
 RAW = re.compile(r"\\[()\[\]]|\\(frac|mathbf|boldsymbol|begin|eqref|operatorname|mathsf)|\$\$")
 ON_SCREEN = ("Show the code", "Hide the code", "Copy to clipboard", "Click to show")
-ON_SCREEN += ("More of the reason",)
+ON_SCREEN += ("Cite this chapter", "More of the reason")
 
 
 @pytest.fixture(scope="session")
@@ -178,6 +178,15 @@ def check_formulas_are_typeset(texts, merged):
 
 def check_what_needs_a_screen_stays_behind(texts):
     assert not [(n, w) for n, text in enumerate(texts, 1) for w in ON_SCREEN if w in text]
+
+
+def check_what_folded_code_proves_is_said(html, texts):
+    page = BeautifulSoup((html / "limits/angle_gain.html").read_text(), "html.parser")
+    folds = [tag.get_text(strip=True) for tag in page.select("details.above-input .collapsed")]
+    proofs = [squeezed(line) for line in folds if line.startswith(("SymPy", "Brute force"))]
+    said = squeezed(" ".join(texts))
+    assert len(proofs) > 3
+    assert not [line for line in proofs if line not in said]
 
 
 def check_pictures_of_the_ledger_are_defined(merged):
