@@ -243,6 +243,10 @@ def merge(found: list[Chapter]) -> None:
             if tag.get(address):
                 kept[address] = "../html/" + tag[address]
         head.append(str(kept))
+        if "window.MathJax =" in str(kept):  # the copy for screen readers never comes into the file
+            head.append(
+                "<script>MathJax.options.menuOptions = {settings: {assistiveMml: false}};</script>"
+            )
     config = yaml.safe_load((book.ROOT / "_config.yml").read_text())
     FOLDER.mkdir(parents=True, exist_ok=True)
     with MERGED.open("w") as sink:
