@@ -1,8 +1,8 @@
 """The built pages as one page for paper: what a reader turns over, in the order of _toc.yml.
 
-What needs a screen stays behind: buttons, folded code, and the pages on the package, which are
-read beside an editor. Solutions go to the end. Ids get the name of their page, and links between
-pages become links within one.
+What needs a screen stays behind: buttons, folded code but for the line that says what it proves,
+the entries to cite, and the pages on the package, which are read beside an editor. Solutions go to
+the end. Ids get the name of their page, and links between pages become links within one.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ MERGED = FOLDER / "book.html"
 # Docstrings grow with every release; a page that is one table of all rows needs its filters.
 LEFT_OUT = "api", "ledger/rows"
 ON_SCREEN = (
-    "a.headerlink, button, label, select, input, details.above-input, .toctree-wrapper, "
-    "script, iframe"
+    "a.headerlink, button, label, select, input, details.above-input, details.opening-cite, "
+    ".toctree-wrapper, script, iframe"
 )
+# Folds whose line says nothing on paper; the lines of the others say what is computed or proved.
+SAYS_NOTHING = "Show the code", "Show code cell", "Set-up", "Numbers for the", "The interactive"
 
 
 @dataclass
@@ -70,6 +72,10 @@ def page(name: str, kept: set[str]) -> Tag:
     path = book.HTML / f"{name}.html"
     only = SoupStrainer("article", class_="bd-article")
     article = BeautifulSoup(path.read_text(), "html.parser", parse_only=only).article.extract()
+    for fold in article.select("details.above-input"):
+        line = fold.select_one(".collapsed").get_text(strip=True)
+        if not line.startswith(SAYS_NOTHING):
+            fold.name, fold["class"], fold.string = "p", ["folded"], line
     for tag in article.select(ON_SCREEN):
         if not (tag.name == "script" and tag.find_parent("figure", class_="interactive")):
             tag.decompose()
@@ -85,6 +91,8 @@ def page(name: str, kept: set[str]) -> Tag:
         code.string = rf"\[{code.get_text()}\]"
     for tag in article.find_all(id=True):
         tag["id"] = anchor(name, tag["id"])
+    for drawn in article.select('use[href^="#"]'):
+        drawn["href"] = "#" + anchor(name, drawn["href"][1:])
     for script in article.select("figure.interactive > script:not([type])"):
         script.string = re.sub(
             r'(?<=getElementById\(")(?!plotly-js)[^"]+', lambda i: anchor(name, i[0]), script.string
@@ -203,6 +211,8 @@ def front(found: list[Chapter]) -> str:
         f'<p class="terms">{html.escape(config["html"]["extra_footer"])}<br>'
         f'<a href="{citation["repository-code"]}">{citation["repository-code"]}</a></p></section>'
         '<section class="contents"><div class="title">Contents</div>'
+        '<p class="folded">before a result names the code behind it, which the pages on a screen '
+        "unfold. Solutions are at the end.</p>"
         f"<ul>{''.join(rows)}</ul></section>"
     )
 
@@ -233,6 +243,10 @@ def merge(found: list[Chapter]) -> None:
             if tag.get(address):
                 kept[address] = "../html/" + tag[address]
         head.append(str(kept))
+        if "window.MathJax =" in str(kept):  # the copy for screen readers never comes into the file
+            head.append(
+                "<script>MathJax.options.menuOptions = {settings: {assistiveMml: false}};</script>"
+            )
     config = yaml.safe_load((book.ROOT / "_config.yml").read_text())
     FOLDER.mkdir(parents=True, exist_ok=True)
     with MERGED.open("w") as sink:

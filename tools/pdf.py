@@ -27,6 +27,7 @@ import book
 PRINTED = FOLDER / "cfisac.pdf"
 SCALE = 0.75  # of the sizes that the pages have on a screen
 COLUMN = round((210 - 2 * 18) / 25.4 * 96 / SCALE)  # px: A4 less the margins of custom.css
+HIGH = round((297 - 18 - 20) / 25.4 * 96 / SCALE)  # px: the same of a page's height
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",
@@ -54,15 +55,29 @@ DRAWN = """() => MathJax.startup.promise.then(() => document.fonts.ready).then((
   && [...document.querySelectorAll('figure.interactive > div')]
     .every(n => n.querySelector('svg.main-svg')))"""
 
-# What is too wide for the paper becomes smaller; what then still is, and what is missing.
+# What is too wide for the paper becomes smaller (printed text that would be unreadable is broken),
+# and what is short stays on one page: boxes, tables, lists, code with its output, and paragraphs of
+# three lines, of which Chromium keeps two before a break and leaves one alone after it. Then what
+# still is too wide, and what is missing.
 FIT = """() => {
   const boxes = [...document.querySelectorAll(
       'article table, article mjx-container[display="true"], article pre')]
     .filter(n => !n.closest('figure.interactive'));
   const wide = n => n.parentElement.clientWidth && n.scrollWidth > n.parentElement.clientWidth + 1;
   boxes.filter(wide).forEach(n => {
-    n.style.zoom = Math.floor(1000 * n.parentElement.clientWidth / n.scrollWidth) / 1000;
+    const zoom = Math.floor(1000 * n.parentElement.clientWidth / n.scrollWidth) / 1000;
+    if (n.tagName === 'PRE' && zoom < 0.6) n.style.whiteSpace = 'pre-wrap';
+    else n.style.zoom = zoom;
   });
+  const high = (n, share) => n.getBoundingClientRect().height > share * HIGH;
+  const all = names => [...document.querySelectorAll(`article :is(${names})`)];
+  const line = n => parseFloat(getComputedStyle(n).lineHeight);
+  const whole = [
+    ...all('.admonition, table').filter(n => !high(n, 0.33)),
+    ...all('.cell').filter(n => !high(n, 0.25)),
+    ...all('ul, ol').filter(n => !high(n, 0.2)),
+    ...all('p').filter(n => n.clientHeight < 3.9 * line(n))];
+  whole.forEach(n => { n.style.breakInside = 'avoid'; });
   const edge = document.querySelector('article').getBoundingClientRect().right + 2;
   const where = n => n.closest('article').id;
   const bare = n => !n.querySelector('mjx-container');
@@ -73,7 +88,7 @@ FIT = """() => {
       .map(n => `${where(n)}: ${n.src} is not there`),
     ...[...document.querySelectorAll('article .math')].filter(bare)
       .map(n => `${where(n)}: no formula: ${n.textContent.slice(0, 40)}`)];
-}"""
+}""".replace("HIGH", str(HIGH))
 
 FOLIOS = """numbers => {
   document.querySelectorAll('.printed-chapter').forEach(n => n.remove());

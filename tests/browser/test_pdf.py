@@ -14,6 +14,7 @@ import cfisac
 
 RAW = re.compile(r"\\[()\[\]]|\\(frac|mathbf|boldsymbol|begin|eqref|operatorname|mathsf)|\$\$")
 ON_SCREEN = ("Show the code", "Hide the code", "Copy to clipboard", "Click to show")
+ON_SCREEN += ("Cite this chapter", "More of the reason")
 
 
 @pytest.fixture(scope="session")
@@ -120,10 +121,11 @@ def check_no_page_is_blank(printed, texts, places, figures):
     assert not bare
 
 
-def check_the_outline_has_every_chapter_and_section_where_its_heading_is(one_page, places, texts):
-    expected = []
-    for chapter in one_page.chapters():
-        expected += [chapter.title, *(title for title, _ in chapter.sections)]
+def check_the_outline_has_every_chapter_and_section_where_its_heading_is(
+    one_page, merged, places, texts
+):
+    expected = [link.get_text() for link in merged.select(".contents li a")]
+    assert len(expected) > len(one_page.listed())
     parts = {part for part, _ in one_page.listed()}
     found = [title for title, _, _ in places if title not in parts]
     assert found == [title for title in expected if title not in parts]
@@ -177,6 +179,21 @@ def check_formulas_are_typeset(texts, merged):
 
 def check_what_needs_a_screen_stays_behind(texts):
     assert not [(n, w) for n, text in enumerate(texts, 1) for w in ON_SCREEN if w in text]
+
+
+def check_what_folded_code_proves_is_said(html, texts):
+    page = BeautifulSoup((html / "limits/angle_gain.html").read_text(), "html.parser")
+    folds = [tag.get_text(strip=True) for tag in page.select("details.above-input .collapsed")]
+    proofs = [squeezed(line) for line in folds if line.startswith(("SymPy", "Brute force"))]
+    said = squeezed(" ".join(texts))
+    assert len(proofs) > 3
+    assert not [line for line in proofs if line not in said]
+
+
+def check_pictures_of_the_ledger_are_defined(merged):
+    drawn = merged.select("article use[href]")
+    assert len(drawn) > 100
+    assert {tag["href"][1:] for tag in drawn} <= {tag["id"] for tag in merged.select("symbol[id]")}
 
 
 def check_solutions_stand_at_the_end_and_exercises_before(places, texts, merged):
