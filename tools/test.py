@@ -36,7 +36,10 @@ import book
 
 PYTHON = [sys.executable, "-m"]
 REPORTS = book.BUILD / "reports"
-LONG = ("modes-gap", "fan_conf-fig2", "fan_conf-fig3", "liu-ablation", "liu-fig5")  # to verify
+LONG = (  # to verify
+    *("modes-gap", "position-threshold", "fan_conf-fig2", "liu-ablation", "delay-threshold"),
+    *("liu-fig9", "fan_conf-fig3", "detection-gain", "liu-fig10", "peb-maps"),
+)
 ROWS = "10"  # of each table, drawn anew every time, under the other kernel
 SETTINGS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 PROBE = """
