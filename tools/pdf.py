@@ -90,6 +90,30 @@ FIT = """() => {
       .map(n => `${where(n)}: no formula: ${n.textContent.slice(0, 40)}`)];
 }""".replace("HIGH", str(HIGH))
 
+# A figure that leaves a fifth of a page empty becomes up to a fifth smaller, if it then fits there:
+# columns of the size of a page break where pages do.
+FILL = """() => document.querySelectorAll('.printed-chapter:has(figure)').forEach(chapter => {
+  const kept = chapter.style.cssText;
+  chapter.style.cssText += `; width: WIDEpx; height: HIGHpx; columns: WIDEpx; column-gap: 50px;
+    column-fill: auto`;
+  const origin = chapter.getBoundingClientRect();
+  const page = box => Math.floor((box.left - origin.left + 5) / (WIDE + 50));
+  chapter.querySelectorAll('figure').forEach(figure => {
+    let block = figure;
+    while (!block.previousElementSibling && block !== chapter) block = block.parentElement;
+    const last = [...(block.previousElementSibling?.getClientRects() ?? [])].pop();
+    const drawing = figure.querySelector('img, div[role="img"]');
+    const box = figure.getBoundingClientRect();
+    if (!last || !drawing || page(box) === page(last)) return;
+    const left = HIGH - (last.bottom - origin.top), drawn = drawing.getBoundingClientRect().height;
+    const share = Math.min((left - (box.height - drawn) - 60) / drawn, 0.98);  // 60: margins
+    if (left < HIGH / 5 || share < 0.8) return;
+    drawing.style.zoom = share;
+    if (page(figure.getBoundingClientRect()) !== page(last)) drawing.style.zoom = '';
+  });
+  chapter.style.cssText = kept;
+})""".replace("HIGH", str(HIGH)).replace("WIDE", str(COLUMN))
+
 FOLIOS = """numbers => {
   document.querySelectorAll('.printed-chapter').forEach(n => n.remove());
   document.getElementById('running-heads').remove();
@@ -128,6 +152,7 @@ def write() -> int:
     settings = {"prefer_css_page_size": True, "print_background": True, "scale": SCALE}
     with opened() as tab:
         problems = tab.evaluate(FIT)
+        tab.evaluate(FILL)
         tab.pdf(path=body, tagged=True, **settings)
         numbers = page_numbers(PdfReader(body))
         tab.evaluate(FOLIOS, numbers)
