@@ -312,6 +312,18 @@ def last_line(results: list[Result]) -> int:
 # ------------------------------------------------------------------------------------ two programs
 
 
+def book_and_pages(sound: bool) -> dict[str, Result]:
+    """Build the book from sound chapters, and test its pages."""
+    if not sound:
+        print("\nA chapter failed or is out of step: the book is not built, nor its pages tested.")
+        return {"book": Result(failed=1)}
+    found = {"book": run("book (built from those executions)", pages)}
+    if book.HTML.exists():
+        title = "built pages (browser)"
+        found[title] = run(title, in_browser)
+    return found
+
+
 def test() -> int:
     """Run all stages, sum up; the exit code."""
     start = time.perf_counter()
@@ -328,21 +340,16 @@ def test() -> int:
         "kernel": as_it_is().check,
         "style (ruff check)": lambda: command("ruff", "check", "--quiet", "."),
         "format (ruff format)": lambda: command("ruff", "format", "--check", "--quiet", "."),
-        "types (mypy --strict)": lambda: command("mypy"),
         "package, ledger and studies (pytest)": package,
         gate[0]: references,
         gate[1]: chapters_for_the_book,
         "stored tables (cfisac verify)": tables,
     }
     results = {title: run(title, stage) for title, stage in stages.items()}
-    if any(results[title].failed for title in gate):
-        print("\nA chapter failed or is out of step: the book is not built, nor its pages tested.")
-        results["book"] = Result(failed=1)
-    else:
-        results["book"] = run("book (built from those executions)", pages)
-        if book.HTML.exists():
-            title = "built pages (browser)"
-            results[title] = run(title, in_browser)
+    with ThreadPoolExecutor(1) as pool:  # beside the pages, which take one core
+        types = pool.submit(run, "types (mypy --strict)", lambda: command("mypy"))
+        results |= book_and_pages(not any(results[title].failed for title in gate))
+        results["types (mypy --strict)"] = types.result()
     if other.settings != as_it_is().settings:
         for title, stage in {
             "other kernel": other.check,
