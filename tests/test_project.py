@@ -19,6 +19,7 @@ import nbformat
 import psutil
 import pytest
 import yaml
+from docutils import nodes
 from nbformat.v4 import new_code_cell, new_output
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -338,6 +339,27 @@ def test_notebooks_keep_captions_and_citations(known):
 )  # fmt: skip
 def test_numbers_in_prose_are_set_like_prose(number, shown):
     assert tool("cfisac_sphinx").typeset(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("100 m away", "100_m away"),
+        ("at 28 GHz, 3 dBsm and 5 %", "at 28_GHz, 3_dBsm and 5_%"),
+        ("0.143 ± 0.005 m/s", "0.143 ±_0.005_m/s"),
+        ("20 scenes, 4 more", "20 scenes, 4 more"),
+        ("pasted: {} m", "pasted: {}_m"),
+        ("pasted: {} metres", "pasted: {} metres"),
+    ],
+)
+def test_no_line_ends_between_a_number_and_its_unit(words, shown):
+    paragraph = nodes.paragraph()
+    for number, part in enumerate(words.split("{}")):
+        paragraph += [nodes.inline("", "7.5")] * number + [nodes.Text(part)]
+    paragraph += nodes.literal("", "", nodes.Text("5 m"))
+    document = nodes.section("", paragraph)
+    tool("cfisac_sphinx").units_stay_with_their_number(None, document, "")
+    assert paragraph.astext() == shown.format("7.5").replace("_", "\N{NO-BREAK SPACE}") + "5 m"
 
 
 @pytest.mark.parametrize(

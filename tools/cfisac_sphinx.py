@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 MINUS, THOUSANDS = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+UNIT = r"(?:%|per cent|[kMG]?Hz|[kcmµ]?m|m/s|[mµnp]?s|m?W|dB(?:m|sm|W)?|bit(?:/s/Hz)?|[kMG]B)(?!\w)"
 SOURCE_LABEL = re.compile(r"(zhang|fan_conf|fan_journal|liu|commit)-(\d+[a-z]?)")
 
 
@@ -109,6 +110,26 @@ def typeset_pasted_numbers(app, doctree, docname) -> None:
     for node in doctree.findall(nodes.inline):
         if "pasted-text" in node["classes"]:
             node[:] = [nodes.Text(typeset(node.astext()))]
+
+
+def units_stay_with_their_number(app, doctree, docname) -> None:
+    """Keep a line from ending between a number and its unit, or after a sign such as ±."""
+    for text in list(doctree.findall(_is_prose)):
+        words = re.sub(rf"(?<=\d) (?={UNIT})", THOUSANDS, text.astext())
+        words = re.sub(r"(?<=[±×≈]) (?=[\d.])", THOUSANDS, words)
+        place = text.parent.index(text)
+        before = text.parent[place - 1] if place else None
+        if isinstance(before, (nodes.inline, nodes.math)) and before.astext()[-1:].isdigit():
+            words = re.sub(rf"^ (?={UNIT})", THOUSANDS, words)
+        if words != text.astext():
+            text.parent[place] = nodes.Text(words)
+
+
+def _is_prose(node) -> bool:
+    """Words of a paragraph or a caption that are no code."""
+    return isinstance(node, nodes.Text) and isinstance(
+        node.parent, (nodes.paragraph, nodes.caption, nodes.strong, nodes.emphasis)
+    )
 
 
 def punctuation_stays_with_its_formula(app, doctree, docname) -> None:
@@ -264,6 +285,7 @@ def setup(app):
     app.connect("doctree-resolved", openings_are_filled)
     app.connect("doctree-resolved", hooks_in_sentences)
     app.connect("doctree-resolved", typeset_pasted_numbers)
+    app.connect("doctree-resolved", units_stay_with_their_number)
     app.connect("doctree-resolved", punctuation_stays_with_its_formula)
     app.connect("doctree-resolved", values_are_readable)
     app.connect("autodoc-process-signature", defaults_are_shown)
