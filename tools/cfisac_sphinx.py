@@ -90,8 +90,9 @@ def equations_keep_their_source_number(app, env) -> list[str]:
 
 
 def fields_are_listed_once(app, what, name, obj, skip, options) -> bool | None:
-    """Leave out the members of a named tuple that its parameters tell already."""
-    return True if type(obj).__name__ == "_tuplegetter" else None
+    """Leave out what a named tuple's parameters tell already, and the methods of any tuple."""
+    named = type(obj).__name__ == "_tuplegetter"
+    return True if named or obj is tuple.count or obj is tuple.index else None
 
 
 def typeset(number: str) -> str:

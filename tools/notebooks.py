@@ -145,7 +145,7 @@ def _directive(match: re.Match[str], known: Known) -> str:
     kind = BOX_NAMES.get(name, name.removeprefix("prf:")).capitalize()
     if name == "solution-start":  # its argument is the label of the exercise
         item, title = known.item(title), ""
-        kind = f"Solution to {item.number}" if item else kind
+        kind = f"Solution to {item.number}" if item and item.number else kind
     elif label and (item := known.item(label[1])) and item.number:
         kind = item.number
     is_plain = name in ("admonition", "tip", "note", "margin", "dropdown")
