@@ -284,7 +284,8 @@ class Interactive:
         def halved(part: dict[str, Any]) -> dict[str, Any]:
             if part.get("dtype") == "f8" and "bdata" in part:
                 numbers = np.frombuffer(base64.b64decode(part["bdata"]), "<f8").astype("<f4")
-                return {**part, "dtype": "f4", "bdata": base64.b64encode(numbers.tobytes()).decode()}
+                short = base64.b64encode(numbers.tobytes()).decode()
+                return {**part, "dtype": "f4", "bdata": short}
             return part
 
         read: dict[str, Any] = json.loads(self.figure.to_json(), object_hook=halved)
