@@ -45,6 +45,12 @@ def compact(svg: str) -> str:
     svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_path(found[1])}"', svg)
     svg = re.sub(r' (?:x|y)="[^"]*"|translate\([^)]*\)', lambda found: _rounded(found[0]), svg)
     svg = re.sub(r' style="[^"]*"', lambda found: re.sub(r"([;:]) ", r"\1", found[0]), svg)
+    own = dict(re.findall(r'<path id="([^"]+)"[^>]* style="([^"]*)"', svg))
+    svg = re.sub(  # a marker has its style where it is defined
+        r'(<use xlink:href="#([^"]+)"[^>]*) style="([^"]*)"',
+        lambda found: found[1] if own.get(found[2]) == found[3] else found[0],
+        svg,
+    )
     return re.sub(r"\n\s*(?=[<\"])", "", svg)
 
 

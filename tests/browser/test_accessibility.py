@@ -22,7 +22,7 @@ FOUND = """only => axe.run(document, {resultTypes: ['violations'], ...only}).the
     .filter(found => ['serious', 'critical'].includes(found.impact))
     .map(found => `${found.id}: ` + found.nodes.slice(0, 3)
       .map(node => node.html.slice(0, 150)).join(' ... ') + ` (${found.nodes.length})`))"""
-# Of formulas, of words of code and of rows of a table, one of each look.
+# Of formulas, of words of code, of rows of a table and of entries of a menu, one of each look.
 THIN = """() => {
   const one = (what, look) => {
     const known = new Set();
@@ -34,6 +34,7 @@ THIN = """() => {
   document.querySelectorAll('wbr').forEach(n => n.remove());
   one('mjx-container', n => classes(n.parentElement) + colour(n)).forEach(n => n.replaceWith('x'));
   one('.highlight pre span', n => classes(n) + colour(n)).forEach(n => n.replaceWith(n.innerText));
+  one('nav li', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
   one('tbody tr', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
 }"""
 COLOURS = {"runOnly": ["color-contrast"]}  # all that a theme changes
