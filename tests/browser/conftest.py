@@ -4,10 +4,16 @@ Each worker has one Chromium and one server, and all that is asked of one page g
 """
 
 import functools
+import hashlib
 import http.server
 import importlib.util
+import io
 import sys
+import tarfile
 import threading
+import urllib.error
+import urllib.request
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -121,6 +127,42 @@ READY = """() => (!document.querySelector('.math') || (window.MathJax && MathJax
   && MathJax.startup.promise && MathJax.startup.promise.then(() => true)))"""
 
 
+VERSION = "4.10.2"
+ARCHIVE = f"https://registry.npmjs.org/axe-core/-/axe-core-{VERSION}.tgz"
+SHA256 = "b511cd9dec01c76f4b2ad1723b66b6db37d4c2eb4ed199076e1829d9ee7b75e3"  # of axe.min.js
+FOUND = """only => axe.run(document, {preload: false, resultTypes: ['violations'], ...only}).then(
+  result => result.violations
+    .filter(found => ['serious', 'critical'].includes(found.impact))
+    .map(found => `${found.id}: ` + found.nodes.slice(0, 3)
+      .map(node => node.html.slice(0, 150)).join(' ... ') + ` (${found.nodes.length})`))"""
+# Of formulas, of words of code, of rows of a table and of entries of a menu, one of each look.
+THIN = """() => {
+  const one = (what, look) => {
+    const known = new Set();
+    return [...document.querySelectorAll(what)].filter(n => known.size === known.add(look(n)).size);
+  };
+  const colour = n => getComputedStyle(n).color;
+  const inside = n => [...new Set([...n.querySelectorAll('*')].map(m => m.tagName + m.className))];
+  const classes = n => n ? classes(n.parentElement) + ' ' + n.className : '';
+  document.querySelectorAll('wbr').forEach(n => n.remove());
+  one('mjx-container', n => classes(n.parentElement) + colour(n)).forEach(n => n.replaceWith('x'));
+  one('.highlight pre span', n => classes(n) + colour(n)).forEach(n => n.replaceWith(n.textContent));
+  one('nav li', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
+  one('tbody tr', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
+}"""
+COLOURS = {"runOnly": ["color-contrast"]}  # all that a theme changes
+
+
+def judge(page, script):
+    """What axe-core holds against a page that is open, in light and in dark."""
+    page.evaluate(script)
+    page.evaluate(THIN)
+    found = page.evaluate(FOUND, {})
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_timeout(200)
+    return found + page.evaluate(FOUND, COLOURS)
+
+
 @dataclass
 class Visit:
     """What one page did and holds."""
@@ -132,6 +174,8 @@ class Visit:
     wide: list[str] = field(default_factory=list)
     blank: list[str] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    judged: bool = False
 
     @property
     def outside(self) -> list[str]:
@@ -145,10 +189,10 @@ class Visit:
         ]
 
 
-def look(browser, address):
+def look(browser, address, axe=None):
     """Open a page, wait until it is drawn, and write down everything that went wrong."""
     visit = Visit()
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
     page.on("request", lambda request: visit.requests.append(request.url))
     page.on("requestfailed", lambda request: visit.failures.append(request.url))
     page.on(
@@ -174,6 +218,9 @@ def look(browser, address):
     page.wait_for_timeout(300)
     visit.wide = page.evaluate(WIDE)
     visit.blank = page.evaluate(BLANK)
+    if axe:
+        page.set_viewport_size({"width": 1280, "height": 900})
+        visit.judged, visit.findings = True, judge(page, axe)
     page.close()
     return visit
 
@@ -197,20 +244,37 @@ def _slider_problems(page, name):
 
 
 @pytest.fixture(scope="session")
-def visit(chromium, server):
+def axe():
+    """axe-core, fetched once from the npm registry, checked, and kept in _build; or nothing."""
+    kept = HTML.parent / f"axe-{VERSION}.min.js"
+    if not kept.exists():
+        try:
+            with urllib.request.urlopen(ARCHIVE, timeout=30) as answer:
+                archive = answer.read()
+        except (urllib.error.URLError, TimeoutError) as error:
+            warnings.warn(f"axe-core cannot be fetched: {error}", stacklevel=1)
+            return None
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            script = members.extractfile("package/axe.min.js").read()
+        assert hashlib.sha256(script).hexdigest() == SHA256
+        kept.write_bytes(script)
+    return kept.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def visit(chromium, server, axe):
     """A function from page name to what that page did; each page is opened once."""
-    return functools.cache(lambda page_name: look(chromium, server + page_name))
+
+    def once(page_name):
+        docstrings = page_name.startswith("api/") and page_name != "api/signals.html"
+        return look(chromium, server + page_name, None if docstrings else axe)
+
+    return functools.cache(once)
 
 
 @pytest.fixture(scope="session", name="look")
 def look_fixture():
     return look
-
-
-@pytest.fixture(scope="session")
-def ready():
-    """What a page must say before it is looked at: its formulas are typeset."""
-    return READY
 
 
 @pytest.fixture(scope="session")
