@@ -45,6 +45,7 @@ def compact(svg: str) -> str:
     svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_path(found[1])}"', svg)
     svg = re.sub(r' (?:x|y)="[^"]*"|translate\([^)]*\)', lambda found: _rounded(found[0]), svg)
     svg = re.sub(r' style="[^"]*"', lambda found: re.sub(r"([;:]) ", r"\1", found[0]), svg)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # nothing refers to a group
     own = dict(re.findall(r'<path id="([^"]+)"[^>]* style="([^"]*)"', svg))
     svg = re.sub(  # a marker has its style where it is defined
         r'(<use xlink:href="#([^"]+)"[^>]*) style="([^"]*)"',
