@@ -145,8 +145,9 @@ THIN = """() => {
   const inside = n => [...new Set([...n.querySelectorAll('*')].map(m => m.tagName + m.className))];
   const classes = n => n ? classes(n.parentElement) + ' ' + n.className : '';
   document.querySelectorAll('wbr').forEach(n => n.remove());
-  one('mjx-container', n => classes(n.parentElement) + colour(n)).forEach(n => n.replaceWith('x'));
-  one('.highlight pre span', n => classes(n) + colour(n)).forEach(n => n.replaceWith(n.textContent));
+  const plain = (n, text) => n.replaceWith(text);
+  one('mjx-container', n => classes(n.parentElement) + colour(n)).forEach(n => plain(n, 'x'));
+  one('.highlight pre span', n => classes(n) + colour(n)).forEach(n => plain(n, n.textContent));
   one('nav li', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
   one('tbody tr', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
 }"""
