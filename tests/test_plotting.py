@@ -1,5 +1,6 @@
 """The house style and the interactive wrapper."""
 
+import base64
 import json
 import re
 import subprocess
@@ -201,3 +202,13 @@ def test_a_map_refuses(axes):
     ):  # fmt: skip
         with pytest.raises(ValueError, match=name):
             plotting.map(grid, given, ax=axes, **options)
+
+
+def test_arrays_are_drawn_to_seven_digits_in_half_of_the_room():
+    values = np.random.default_rng(1).normal(size=(20, 30))
+    shown = plotting.Interactive(go.Figure(go.Heatmap(z=values)), "map", "s", "a")
+    z = shown._repr_mimebundle_()["application/vnd.plotly.v1+json"]["data"][0]["z"]
+    assert (z["dtype"], z["shape"]) == ("f4", "20, 30")
+    drawn = np.frombuffer(base64.b64decode(z["bdata"]), "<f4").reshape(20, 30)
+    np.testing.assert_allclose(drawn, values, rtol=1e-7)
+    assert z["bdata"] in shown.to_html()

@@ -66,6 +66,13 @@ def test_it_is_much_shorter_and_still_xml(slim, drawn):
     assert shapes[0] == shapes[1]
 
 
+def test_pictures_of_others_and_compact_ones_stay_as_they_are(slim, drawn):
+    by_hand = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0 A 1 1 0 0 0 2 2"/></svg>'
+    assert slim.compact(by_hand) == by_hand
+    once = slim.compact(drawn)
+    assert slim.compact(once) == once
+
+
 @pytest.mark.parametrize(
     ("path", "shorter"),
     [

@@ -40,7 +40,12 @@ def pages(html: Path) -> None:
 
 
 def compact(svg: str) -> str:
-    """A picture of matplotlib with coordinates to a hundredth of a point, and without blanks."""
+    """A picture of matplotlib with coordinates to a hundredth of a point, and without blanks.
+
+    One that is not by matplotlib, or compact already, stays as it is.
+    """
+    if "Matplotlib v" not in svg:
+        return svg
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE.*?>", "", svg, flags=re.S)
     svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_path(found[1])}"', svg)
     svg = re.sub(r' (?:x|y)="[^"]*"|translate\([^)]*\)', lambda found: _rounded(found[0]), svg)

@@ -1,7 +1,7 @@
 """Run every check of the project, stage by stage; the last line says `N passed, N failed`.
 
 python tools/test.py            all checks; chapters and stored tables under two kernels, under the
-                                second one ten rows of each table, as of slow ones under both
+                                second one ten rows of each table
 python tools/test.py portable   package, chapters and stored tables under every kernel there is
 
 A stage that fails does not stop the others, except that the book is not built, nor its pages
@@ -37,11 +37,10 @@ import book
 PYTHON = [sys.executable, "-m"]
 REPORTS = book.BUILD / "reports"
 LONG = (  # to verify
-    *("position-threshold", "fan_conf-fig2", "modes-gap", "liu-ablation", "delay-threshold"),
+    *("modes-gap", "position-threshold", "fan_conf-fig2", "liu-ablation", "delay-threshold"),
     *("liu-fig9", "fan_conf-fig3", "detection-gain", "liu-fig10", "peb-maps"),
 )
-SLOW = ("modes-gap",)  # six seconds a row
-ROWS = "10"  # of these, and of each table under the other kernel, drawn anew every time
+ROWS = "10"  # of each table under the other kernel, drawn anew every time
 SETTINGS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 PROBE = """
 import json, numpy, scipy.linalg, threadpoolctl
@@ -229,11 +228,10 @@ def chapters_for_the_book() -> Result:
     return chapters("--keep-outputs")
 
 
-def tables(kernel: Kernel | None = None, rows: str = "all", fewer: tuple[str, ...] = ()) -> Result:
+def tables(kernel: Kernel | None = None, rows: str = "all") -> Result:
     """Rows of every stored table, computed again: on two cores, the long studies first.
 
-    Much of what a study computes is not work for several. Of the studies named in ``fewer`` some
-    rows are drawn.
+    Much of what a study computes is not work for several.
     """
     environment = (kernel or as_it_is()).environment
     command = [*PYTHON, "cfisac.cli", "list"]
@@ -247,10 +245,7 @@ def tables(kernel: Kernel | None = None, rows: str = "all", fewer: tuple[str, ..
     short = [[name for name in known if name not in LONG][start::4] for start in range(4)]
     with ThreadPoolExecutor(2) as pool:
         shares = filter(None, [*long, *short])
-        count = dict.fromkeys(fewer, ROWS)
-        parts = list(
-            pool.map(lambda names: _verify(names, count.get(names[0], rows), environment), shares)
-        )
+        parts = list(pool.map(lambda names: _verify(names, rows, environment), shares))
     said = [line for lines, _ in parts for line in lines]
     return verified(said, max(abs(code) for _, code in parts))
 
@@ -348,7 +343,7 @@ def test() -> int:
         "package, ledger and studies (pytest)": package,
         gate[0]: references,
         gate[1]: chapters_for_the_book,
-        "stored tables (cfisac verify)": lambda: tables(fewer=SLOW),
+        "stored tables (cfisac verify)": tables,
     }
     results = {title: run(title, stage) for title, stage in stages.items()}
     with ThreadPoolExecutor(1) as pool:  # beside the pages, which take one core
