@@ -83,6 +83,7 @@ def _verify(options: argparse.Namespace) -> int:
             studies.table_path(study, "paper", options.results),
             options.rows,
             n_batches=options.batches,
+            share=options.share,
             workers=options.workers,
             progress=True,
         )
@@ -112,7 +113,16 @@ def _computed(study: studies.Study, found: studies.Verification) -> str:
 
 
 def _number_or_all(text: str) -> int | None:
+    if text != "all" and not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number or all, got {text!r}")
     return None if text == "all" else int(text)
+
+
+def _share(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be like 1/2, got {text!r}")
+    return int(part), int(parts)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,6 +153,10 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name}", type=_number_or_all, default=default, metavar="N",
             help=f"{what}, at random, or all (%(default)s)",
         )  # fmt: skip
+    verify.add_argument(
+        "--share", type=_share, default=(1, 1), metavar="K/N",
+        help="one row in N, from row K on, for each of N machines (all)",
+    )  # fmt: skip
     verify.set_defaults(command=_verify)
     return parser
 

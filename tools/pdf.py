@@ -181,7 +181,7 @@ def finish(found: list[Chapter], numbers: dict[str, int], body: Path, contents: 
     from pypdf.generic import Fit
 
     config = yaml.safe_load((book.ROOT / "_config.yml").read_text())
-    writer = PdfWriter(clone_from=body)
+    writer = PdfWriter(body, incremental=True)  # what stays as it is is copied as it is
     for target, folios in zip(writer.pages, PdfReader(contents).pages, strict=False):
         target.merge_page(folios)
     places = writer.named_destinations

@@ -1,7 +1,8 @@
 """Run every check of the project, stage by stage; the last line says `N passed, N failed`.
 
-python tools/test.py            all checks; chapters and stored tables under two kernels, under the
-                                second one ten rows of each table
+python tools/test.py            all checks; chapters and stored tables under two kernels (each row
+                                of a long table under one of them, drawn anew which; all rows of
+                                the others under the first, ten under the second)
 python tools/test.py portable   package, chapters and stored tables under every kernel there is
 
 A stage that fails does not stop the others, except that the book is not built, nor its pages
@@ -19,6 +20,7 @@ if __name__ == "__main__":  # Ctrl-C while the rest is imported: the end, withou
 import json
 import os
 import platform
+import random
 import re
 import shutil
 import subprocess
@@ -40,7 +42,7 @@ LONG = (  # to verify
     *("modes-gap", "position-threshold", "fan_conf-fig2", "liu-ablation", "delay-threshold"),
     *("liu-fig9", "fan_conf-fig3", "detection-gain", "liu-fig10", "peb-maps"),
 )
-ROWS = "10"  # of each table under the other kernel, drawn anew every time
+ROWS = "10"  # of a table under the other kernel, drawn anew every time
 SETTINGS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 PROBE = """
 import json, numpy, scipy.linalg, threadpoolctl
@@ -228,10 +230,11 @@ def chapters_for_the_book() -> Result:
     return chapters("--keep-outputs")
 
 
-def tables(kernel: Kernel | None = None, rows: str = "all") -> Result:
+def tables(kernel: Kernel | None = None, rows: str = "all", share: str = "1/1") -> Result:
     """Rows of every stored table, computed again: on two cores, the long studies first.
 
-    Much of what a study computes is not work for several.
+    ``rows`` of those that do not take long; of the long ones the rows of that share. Much of what
+    a study computes is not work for several.
     """
     environment = (kernel or as_it_is()).environment
     command = [*PYTHON, "cfisac.cli", "list"]
@@ -241,19 +244,21 @@ def tables(kernel: Kernel | None = None, rows: str = "all") -> Result:
     known = [line.split()[0] for line in listed.stdout.splitlines()]
     if listed.returncode or not known:
         return Result(failed=1, differences=["cfisac list names no studies"])
-    long = [[name] for name in LONG if name in known]
-    short = [[name for name in known if name not in LONG][start::4] for start in range(4)]
+    names = [name for name in known if name not in LONG]
+    tasks = [([name], "--rows", "all", "--share", share) for name in LONG if name in known]
+    tasks += [(some, "--rows", rows) for some in (names[start::4] for start in range(4)) if some]
     with ThreadPoolExecutor(2) as pool:
-        shares = filter(None, [*long, *short])
-        parts = list(pool.map(lambda names: _verify(names, rows, environment), shares))
+        parts = list(pool.map(lambda task: _verify(*task, environment=environment), tasks))
     said = [line for lines, _ in parts for line in lines]
     return verified(said, max(abs(code) for _, code in parts))
 
 
-def _verify(names: list[str], rows: str, environment: Mapping[str, str]) -> tuple[list[str], int]:
+def _verify(
+    names: list[str], *options: str, environment: Mapping[str, str]
+) -> tuple[list[str], int]:
     """What ``cfisac verify`` says of some studies, and its exit code."""
     process = subprocess.Popen(
-        [*PYTHON, "cfisac.cli", "verify", *names, "--rows", rows, "--workers", "1"],
+        [*PYTHON, "cfisac.cli", "verify", *names, *options, "--workers", "1"],
         cwd=book.ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -335,6 +340,8 @@ def test() -> int:
         known.reverse()
     other = known[-1]
 
+    two = other.settings != as_it_is().settings
+    first, second = random.sample(("1/2", "2/2"), 2) if two else ("1/1", "")
     gate = ("chapters and stored outputs in step", "chapters (nbval, executed once)")
     stages = {
         "kernel": as_it_is().check,
@@ -343,18 +350,18 @@ def test() -> int:
         "package, ledger and studies (pytest)": package,
         gate[0]: references,
         gate[1]: chapters_for_the_book,
-        "stored tables (cfisac verify)": tables,
+        "stored tables (cfisac verify)": lambda: tables(share=first),
     }
     results = {title: run(title, stage) for title, stage in stages.items()}
     with ThreadPoolExecutor(1) as pool:  # beside the pages, which take one core
         types = pool.submit(run, "types (mypy --strict)", lambda: command("mypy"))
         results |= book_and_pages(not any(results[title].failed for title in gate))
         results["types (mypy --strict)"] = types.result()
-    if other.settings != as_it_is().settings:
+    if two:
         for title, stage in {
             "other kernel": other.check,
             f"chapters under {other.name}": lambda: chapters(kernel=other),
-            f"stored tables under {other.name}": lambda: tables(other, ROWS),
+            f"stored tables under {other.name}": lambda: tables(other, ROWS, second),
         }.items():
             results[title] = run(title, stage)
 

@@ -1,16 +1,22 @@
 """The convex step of fan_journal (53) as one would write it down in CVXPY, to time ours against."""
 
-import cvxpy as cp
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from cfisac.designs._modes_program import Network
 from cfisac.designs._modes_step import Point
 
+if TYPE_CHECKING:
+    import cvxpy as cp
+
 
 def transcription(
     net: Network, point: Point, penalty: float, inner: bool = False
-) -> tuple[cp.Problem, cp.Variable]:
+) -> "tuple[cp.Problem, cp.Variable]":
     """(53) in CVXPY, from its formulas, with the slack of the package; and the relaxed modes."""
+    import cvxpy as cp  # late: a second that not every command needs
+
     n_aps, n_users, n_targets = net.shape
     u = cp.Variable((n_aps, n_users))
     eta = cp.Variable((n_aps, n_targets), nonneg=True)

@@ -74,12 +74,13 @@ def verify(
     rng: random.Random | None = None,
     *,
     n_batches: int | None = 1,
+    share: tuple[int, int] = (1, 1),
     workers: int = 1,
     progress: bool = False,
 ) -> Verification:
     """Check a stored table against its provenance and against a new computation.
 
-    Every line is compared with the digest taken when it was written. Lines that differ, and
+    Lines are compared with the digests taken when they were written. Those that differ, and
     ``n_rows`` others at random, are computed anew: their exact columns, their means from the
     stored moments of all their batches, and the moments of ``n_batches`` of these, at random, from
     the study's seed. So a mean over many slow trials is checked by a part of them.
@@ -99,6 +100,9 @@ def verify(
         For the choice of rows and batches; by default a new one at each call.
     n_batches : int or None
         How many batches of each of these rows; None for all.
+    share : tuple of int
+        ``(k, n)``: rows k, k + n, k + 2 n ... alone, counted from 1. So n machines, or n kinds of
+        machine, verify a table together.
     workers, progress
         As in :func:`cfisac.montecarlo.run`.
 
@@ -123,6 +127,9 @@ def verify(
     for name, number in (("rows", n_rows), ("batches", n_batches)):
         if number is not None:
             _checks.count(name, number, least=0)
+    part, parts = (_checks.one("share", number, _checks.count) for number in share)
+    if part > parts:
+        raise ValueError(f"share must be (k, n) with k <= n, got {share!r}")
     provenance_path = path.with_suffix(".json")
     for each in (path, provenance_path):
         if not each.exists():
@@ -157,9 +164,9 @@ def verify(
         found.problems.append(f"{path.name}: its header was changed: {lines[0]}")
         return found
     rng = rng or random.Random()
-    every = range(len(study.cells))
-    damaged = [row for row in every if digest(lines[row + 1]) != digests[row + 1]]
-    others = [row for row in every if row not in damaged]
+    mine = range(part - 1, len(study.cells), parts)
+    damaged = [row for row in mine if digest(lines[row + 1]) != digests[row + 1]]
+    others = [row for row in mine if row not in damaged]
     rows = sorted(damaged + _some(rng, others, n_rows))
     table = list(csv.reader(lines))
     bar = tqdm(rows, desc=path.stem, unit="row", disable=None if progress else True, leave=False)

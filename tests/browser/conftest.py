@@ -70,6 +70,14 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
+def reader(chromium):
+    """Who reads one page after another, as a reader does: scripts are kept, compiled."""
+    context = chromium.new_context(color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
 def server():
     """The built book on a free port of 127.0.0.1."""
 
@@ -190,10 +198,11 @@ class Visit:
         ]
 
 
-def look(browser, address, axe=None):
+def look(reader, address, axe=None):
     """Open a page, wait until it is drawn, and write down everything that went wrong."""
     visit = Visit()
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page = reader.new_page()
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.on("request", lambda request: visit.requests.append(request.url))
     page.on("requestfailed", lambda request: visit.failures.append(request.url))
     page.on(
@@ -228,6 +237,8 @@ def look(browser, address, axe=None):
 
 def _slider_problems(page, name):
     """A slider that is there must change what is drawn."""
+    from playwright.sync_api import TimeoutError as NothingChanged
+
     steps = page.locator(f"#{name} .slider-rail-touch-rect")
     if not steps.count():
         return []
@@ -237,11 +248,15 @@ def _slider_problems(page, name):
       return copy.innerHTML;
     }"""
     before = page.evaluate(drawn, name)
+    changed = f"([name, before]) => ({drawn})(name) !== before"
     steps.first.scroll_into_view_if_needed()
     box = steps.first.bounding_box()
     page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
-    page.wait_for_timeout(800)
-    return [f"{name}: its slider moves nothing"] if page.evaluate(drawn, name) == before else []
+    try:
+        page.wait_for_function(changed, arg=[name, before], timeout=5_000)
+    except NothingChanged:
+        return [f"{name}: its slider moves nothing"]
+    return []
 
 
 @pytest.fixture(scope="session")
@@ -263,12 +278,12 @@ def axe():
 
 
 @pytest.fixture(scope="session")
-def visit(chromium, server, axe):
+def visit(reader, server, axe):
     """A function from page name to what that page did; each page is opened once."""
 
     def once(page_name):
         docstrings = page_name.startswith("api/") and page_name != "api/signals.html"
-        return look(chromium, server + page_name, None if docstrings else axe)
+        return look(reader, server + page_name, None if docstrings else axe)
 
     return functools.cache(once)
 

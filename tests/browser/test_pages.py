@@ -35,13 +35,13 @@ def test_a_plot_leaves_no_blank_on_a_phone(visit, page_name):
 
 
 @pytest.mark.parametrize("kind", ["maths", "interactive"])
-def test_works_from_a_file(chromium, html, look, kind):
+def test_works_from_a_file(reader, html, look, kind):
     """Opened by double click: the same page over file://."""
     mark = {"maths": 'class="math', "interactive": 'class="interactive"'}[kind]
     pages = [path for path in sorted(html.rglob("*.html")) if mark in path.read_text()]
     if not pages:
         pytest.skip(f"the book has no page with {kind}")
-    seen = look(chromium, pages[-1].as_uri())
+    seen = look(reader, pages[-1].as_uri())
     assert not seen.outside
     # Icons are drawn by a script; a browser refuses to preload their fonts from a file, harmlessly.
     harmless = re.compile(r"\.woff2|Failed to load resource")

@@ -38,9 +38,13 @@ def one_page():
 
 
 @pytest.fixture(scope="session")
-def texts(printed):
-    """Each page as text, ligatures as letters."""
-    return [unicodedata.normalize("NFKC", page.extract_text()) for page in printed.pages]
+def texts(printed, printer):
+    """Each page as text by PDFium, which takes seconds, not a minute; ligatures as letters."""
+    pdfium = pytest.importorskip("pypdfium2")
+    with pdfium.PdfDocument(printer.PRINTED) as document:
+        found = [page.get_textpage().get_text_bounded() for page in document]
+    assert len(found) == len(printed.pages)
+    return [unicodedata.normalize("NFKC", text.replace("\r\n", "\n")) for text in found]
 
 
 @pytest.fixture(scope="session")

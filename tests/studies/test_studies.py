@@ -65,6 +65,18 @@ def test_a_fresh_table_verifies(table):
     assert (every.problems, every.n_rows, every.n_batches) == ([], 41, 41 * n_trials)
 
 
+def test_shares_of_a_table_are_the_whole_of_it(table):
+    lines = table.read_text().splitlines()
+    for row in (3, 4):
+        lines[row] = ",".join([*lines[row].split(",")[:-2], "1.5", "0.1"])
+    table.write_text("\n".join(lines) + "\n")
+    found = [studies.verify(table, None, share=(part, 3)) for part in (1, 2, 3)]
+    assert [each.n_rows for each in found] == [14, 14, 13]
+    assert [len(each.problems) > 0 for each in found] == [True, False, True]
+    assert "row 4:" in found[0].problems[0]
+    assert "row 3:" in found[2].problems[0]
+
+
 def test_verify_names_the_damaged_row_and_by_how_much(table):
     lines = table.read_text().splitlines()
     cells = lines[3].split(",")
