@@ -5,6 +5,8 @@ Failures are listed in the order of the house (tools/floors.py).
 
 import functools
 import importlib.util
+import multiprocessing
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,12 @@ def pytest_collection_modifyitems(items):
         return
     import nbval.plugin
 
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        sys.path.append(str(ROOT / "tools"))  # what is forked imports it by its name
+        import kernels
+        from jupyter_client.provisioning import local_provisioner
+
+        local_provisioner.launch_kernel = kernels.forked
     book = _book()
     nbval.plugin.coalesce_streams = book.merged  # nbval's own moves text across figures
     skipped = [*book.FIGURES, *(book.GLUED + kind for kind in book.FIGURES)]

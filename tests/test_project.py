@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ import psutil
 import pytest
 import yaml
 from docutils import nodes
+from jupyter_client.manager import start_new_kernel
+from jupyter_client.provisioning import local_provisioner
 from nbformat.v4 import new_code_cell, new_output
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -575,6 +578,44 @@ def test_a_chapter_sees_the_environment_and_leaves_it_alone(tmp_path, monkeypatc
     }
     assert seen["OPENBLAS_NUM_THREADS"] == "1"
     assert "inline" in seen["MPLBACKEND"]  # the kernel's own: figures go into the notebook
+
+
+@pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork"
+)
+def test_a_forked_kernel_is_as_empty_as_any_and_can_be_stopped(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    kernels = importlib.import_module("kernels")
+    monkeypatch.setattr(local_provisioner, "launch_kernel", kernels.forked)
+    before, said = dict(os.environ), []
+
+    def hear(message):
+        said.append(message["content"].get("text", ""))
+        if said[-1] == "on\n":
+            os.killpg(manager.provisioner.pgid, signal.SIGINT)
+
+    code = """
+import json, os, sys
+held = "sympy" in sys.modules, "np" in globals(), any("tools" in path for path in sys.path)
+print(json.dumps([*held, os.getcwd(), os.environ["ASKED"], os.environ["MPLBACKEND"]]))
+"""
+    manager, client = start_new_kernel(
+        kernel_name="python3", cwd=str(tmp_path), env=before | {"ASKED": "yes"}
+    )
+    try:
+        client.execute_interactive(code, output_hook=hear)
+        endless = "print('on', flush=True)\nwhile True: pass"
+        client.execute_interactive(endless, output_hook=hear, stop_on_error=False)
+        client.execute_interactive("print('stopped')", output_hook=hear)
+    finally:
+        process = psutil.Process(manager.provisioner.pid)
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    first, on, second = (text for text in said if text)
+    assert json.loads(first) == [True, False, False, str(tmp_path), "yes", kernels.INLINE]
+    assert (on, second) == ("on\n", "stopped\n")
+    assert dict(os.environ) == before
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_notebooks_begin_with_the_cell_that_installs_the_package(tmp_path, monkeypatch):
