@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
+from cfisac._constants import SPEED_OF_LIGHT
 
 Array = NDArray[np.float64]
 
@@ -200,6 +201,33 @@ def root_sum(vector: Array) -> Array:
     5.0
     """
     return np.sqrt((vector * vector).sum(axis=-1))
+
+
+def echo(
+    seen: Sight, velocity: Array, axes: Array, carrier_frequency: ArrayLike
+) -> tuple[Array, Array]:
+    """:func:`cfisac.geometry.monostatic` of a sight, and of arguments that have been checked.
+
+    Examples
+    --------
+    >>> seen = sight([30.0, 40.0], [0.0, 0.0])
+    >>> parameters, _ = echo(seen, np.array([5.0, 0.0]), np.array([0.0, 1.0]), 28e9)
+    >>> (parameters * [1e9, 1, 1]).round(2)  # ns, sine of the angle, Hz
+    array([ 333.56,    0.8 , -560.39])
+    """
+    scale = np.asarray(-2 * np.asarray(carrier_frequency) / SPEED_OF_LIGHT)
+    shape = np.broadcast_shapes(
+        seen.distance.shape, velocity.shape[:-1], scale.shape, axes.shape[:-1]
+    )
+    parameters, jacobian = np.empty((*shape, 3)), np.zeros((*shape, 3, 4))
+    parameters[..., 0] = 2 * seen.distance / SPEED_OF_LIGHT
+    parameters[..., 1] = (seen.unit * axes).sum(axis=-1)
+    parameters[..., 2] = scale * (seen.unit * velocity).sum(axis=-1)
+    jacobian[..., 0, :2] = 2 * seen.unit / SPEED_OF_LIGHT
+    jacobian[..., 1, :2] = seen.turning(axes)
+    jacobian[..., 2, :2] = scale[..., None] * seen.turning(velocity)
+    jacobian[..., 2, 2:] = scale[..., None] * seen.unit
+    return parameters, jacobian
 
 
 _SAFETY = 4  # roundings of the inputs that a difference of them is known to

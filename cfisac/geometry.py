@@ -30,6 +30,7 @@ from cfisac._sight import (
     Sight,
     both_ways,
     direction_rounding,
+    echo,
     look,
     sight,
     without,
@@ -181,26 +182,15 @@ def monostatic(
     (3, 4)
     """
     seen = look("position", position, "aps", aps, (2,), velocity, axes)
-    distance, unit, _ = seen
     velocity, axes = _checks.points("velocity", velocity), _checks.unit_vectors("axes", axes)
     carrier_frequency = _checks.positive("carrier_frequency", carrier_frequency)
-    shape = _checks.must_broadcast(
-        position_and_aps=distance.shape,
+    _checks.must_broadcast(
+        position_and_aps=seen.distance.shape,
         velocity=velocity.shape[:-1],
         carrier_frequency=carrier_frequency.shape,
         axes=axes.shape[:-1],
     )
-    scale = -2 * carrier_frequency / speed_of_light
-    parameters = np.empty((*shape, 3))
-    parameters[..., 0] = 2 * distance / speed_of_light
-    parameters[..., 1] = _dot(unit, axes)
-    parameters[..., 2] = scale * _dot(unit, velocity)
-    jacobian = np.zeros((*shape, 3, 4))
-    jacobian[..., 0, :2] = 2 * unit / speed_of_light
-    jacobian[..., 1, :2] = seen.turning(axes)
-    jacobian[..., 2, :2] = scale[..., None] * seen.turning(velocity)
-    jacobian[..., 2, 2:] = scale[..., None] * unit
-    return parameters, jacobian
+    return echo(seen, velocity, axes, carrier_frequency)
 
 
 def bistatic(

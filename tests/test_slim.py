@@ -1,5 +1,6 @@
 """Pictures made smaller are the pictures they were."""
 
+import base64
 import io
 import re
 import sys
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 
@@ -64,6 +66,22 @@ def test_it_is_much_shorter_and_still_xml(slim, drawn):
     shapes = [[each.tag for each in tree.iter() if "svg}" in each.tag] for tree in trees]
     shapes[0].remove("{http://www.w3.org/2000/svg}metadata")
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.4])
+def test_pixels_keep_their_colours(slim, alpha):
+    figure, ax = plt.subplots()
+    ax.imshow(np.add.outer(np.arange(90), np.arange(90) ** 2), alpha=alpha)
+    file = io.StringIO()
+    figure.savefig(file, format="svg")
+    plt.close(figure)
+    pictures = [
+        base64.b64decode(re.search(r'data:image/png;base64,([^"]+)', text)[1])
+        for text in (file.getvalue(), slim.compact(file.getvalue()))
+    ]
+    assert len(pictures[1]) < 0.7 * len(pictures[0])
+    before, after = (np.asarray(Image.open(io.BytesIO(each)).convert("RGBA")) for each in pictures)
+    np.testing.assert_array_equal(after, before)
 
 
 def test_pictures_of_others_and_compact_ones_stay_as_they_are(slim, drawn):

@@ -8,6 +8,7 @@ built pages call it: "Theorem 3.1", "(5.12)", "Fig. 7.1".
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import shutil
@@ -236,7 +237,10 @@ def _write(folder: str, make: Callable[[str], str], outputs: bool, without: str 
         result.cells.insert(0, book.setup_cell())
         target = book.BUILD / folder / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(result, target)
+        text = nbformat.writes(result)
+        if outputs:  # read by programs alone: a line for each number would be a tenth of it
+            text = json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+        target.write_text(text + "\n", encoding="utf-8")
         written += 1
     return written
 

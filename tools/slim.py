@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 # Pages load tex-chtml.js, and it loads extensions, its menu's tools and fonts when they are asked
 # for. Formulas are HTML, never SVG; aloud they are English.
@@ -51,6 +56,7 @@ def compact(svg: str) -> str:
     svg = re.sub(r' (?:x|y)="[^"]*"|translate\([^)]*\)', lambda found: _rounded(found[0]), svg)
     svg = re.sub(r' style="[^"]*"', lambda found: re.sub(r"([;:]) ", r"\1", found[0]), svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # nothing refers to a group
+    svg = re.sub(r"(?<=data:image/png;base64,)[^\"]+", lambda found: _by_palette(found[0]), svg)
     own = dict(re.findall(r'<path id="([^"]+)"[^>]* style="([^"]*)"', svg))
     svg = re.sub(  # a marker has its style where it is defined
         r'(<use xlink:href="#([^"]+)"[^>]*) style="([^"]*)"',
@@ -58,6 +64,21 @@ def compact(svg: str) -> str:
         svg,
     )
     return re.sub(r"\n\s*(?=[<\"])", "", svg)
+
+
+def _by_palette(encoded: str) -> str:
+    """The same pixels, each as a number of a colour: a colour map has no more than 256."""
+    kept = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA")
+    if kept.getcolors(256) is None:
+        return encoded
+    pixels = np.asarray(kept)
+    colours, numbers = np.unique(pixels.reshape(-1, 4), axis=0, return_inverse=True)
+    image = Image.fromarray(numbers.reshape(pixels.shape[:2]).astype(np.uint8), mode="P")
+    image.putpalette(colours[:, :3].tobytes())
+    made = io.BytesIO()
+    clear = {} if np.all(colours[:, 3] == 255) else {"transparency": colours[:, 3].tobytes()}
+    image.save(made, "PNG", optimize=True, **clear)
+    return min(encoded, base64.b64encode(made.getvalue()).decode(), key=len)
 
 
 def _rounded(text: str) -> str:

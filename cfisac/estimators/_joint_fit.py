@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cfisac import fisher, geometry
+from cfisac import fisher
 from cfisac.estimators import _joint_local
 from cfisac.estimators._joint_data import (
     Charts,
@@ -14,6 +14,7 @@ from cfisac.estimators._joint_data import (
     checked_frame,
     highest,
     products,
+    seen_at,
 )
 from cfisac.limits import coupled
 from cfisac.scenarios import MonostaticScene
@@ -64,9 +65,8 @@ class Fit(NamedTuple):
 
 def fit_at(scene: MonostaticScene, heard: Heard, positions: Array, velocities: Array) -> Fit:
     """The likelihood at some states, its gradient and its information."""
-    sights, jacobian = geometry.monostatic(
-        positions, velocities, scene.aps[:, None], scene.carrier_frequency, axes_of(scene)[:, None]
-    )
+    axes = axes_of(scene)[:, None]
+    sights, jacobian = seen_at(scene, positions, velocities, scene.aps[:, None], axes)
     cells = heard.cells[:, None]
     here = _joint_local.climb(heard, sights / cells)
     by_cells = jacobian / cells[..., None]
@@ -77,15 +77,24 @@ def fit_at(scene: MonostaticScene, heard: Heard, positions: Array, velocities: A
     return Fit(positions, velocities, sights / cells, here.gains, value, slope, efim)
 
 
+def ordered(fit: Fit, order: NDArray[np.int64]) -> Fit:
+    """The same fit, its targets in another order."""
+    n_targets = len(order)
+    efim = fit.efim.reshape(n_targets, 4, n_targets, 4)[order][:, :, order]
+    return fit._replace(
+        positions=fit.positions[order],
+        velocities=fit.velocities[order],
+        sights=fit.sights[:, order],
+        gains=fit.gains[:, order],
+        slope=fit.slope.reshape(n_targets, 4)[order].ravel(),
+        efim=efim.reshape(fit.efim.shape),
+    )
+
+
 def exact_efim(scene: MonostaticScene, heard: Heard, fit: Fit) -> Array:
     """That of a fit by closed sums, where what cannot be known is zero and no rounding."""
-    sights, jacobian = geometry.monostatic(
-        fit.positions,
-        fit.velocities,
-        scene.aps[:, None],
-        scene.carrier_frequency,
-        axes_of(scene)[:, None],
-    )
+    axes = axes_of(scene)[:, None]
+    sights, jacobian = seen_at(scene, fit.positions, fit.velocities, scene.aps[:, None], axes)
     return coupled.echoes(
         sights,
         jacobian,

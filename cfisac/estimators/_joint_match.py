@@ -6,9 +6,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cfisac import geometry
 from cfisac._constants import SPEED_OF_LIGHT
-from cfisac.estimators._joint_data import axes_of
+from cfisac.estimators._joint_data import axes_of, seen_at
 from cfisac.estimators._joint_local import Local
 from cfisac.scenarios import MonostaticScene
 
@@ -80,12 +79,9 @@ def _mismatch(
     velocity: Array,
 ) -> tuple[Array, Array]:  # fmt: skip
     """What was measured less what a state would give, (..., l, 3) in cells, and its Jacobian."""
-    sights, jacobian = geometry.monostatic(
-        position[..., None, :],
-        velocity[..., None, :],
-        scene.aps[used],
-        scene.carrier_frequency,
-        axes_of(scene)[used],
+    axes = axes_of(scene)[used]
+    sights, jacobian = seen_at(
+        scene, position[..., None, :], velocity[..., None, :], scene.aps[used], axes
     )
     return measured - sights / cells, jacobian / cells[..., None]
 

@@ -352,11 +352,7 @@ def _estimate_of(
     corners: Array | None,
     rare: float | None = None,
 ) -> Estimate:
-    order = np.lexsort(fit.positions.T[::-1])
-    if np.any(np.diff(order) < 0):
-        fit = _joint_fit.fit_at(scene, heard, fit.positions[order], fit.velocities[order])._replace(
-            promised=fit.promised
-        )
+    fit = _joint_fit.ordered(fit, np.lexsort(fit.positions.T[::-1]))
     fit = fit._replace(efim=_joint_fit.exact_efim(scene, heard, fit))
     least = [] if rare is None else [rare]
     reason = _joint_fit.complaint(scene, heard, charts, fit, corners, *least)
