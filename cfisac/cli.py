@@ -113,9 +113,10 @@ def _computed(study: studies.Study, found: studies.Verification) -> str:
 
 
 def _number_or_all(text: str) -> int | None:
-    if text != "all" and not text.lstrip("-").isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number or all, got {text!r}")
-    return None if text == "all" else int(text)
+    try:
+        return None if text == "all" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number or all, got {text!r}") from None
 
 
 def _share(text: str) -> tuple[int, int]:

@@ -159,6 +159,7 @@ def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
         (["verify", "--rows", "-1"], "rows must be a whole number >= 0"),
         (["verify", "--rows", "some"], "--rows: must be a whole number or all"),
         (["verify", "--batches", "-1"], "batches must be a whole number >= 0"),
+        (["verify", "--rows=--2"], "--rows: must be a whole number or all"),
         (["verify", "--share", "2"], "--share: must be like 1/2"),
         (["verify", "--share", "3/2"], "share must be (k, n) with k <= n"),
         (["verify", "--share", "0/2"], "share must be a whole number >= 1"),

@@ -7,6 +7,7 @@ system cannot fork, it starts as any other.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import subprocess
@@ -80,6 +81,7 @@ def forked(
     return Forked(kernel)
 
 
+@functools.cache
 def paths() -> list[str]:
     """Where a Python that is started anew looks for modules."""
     code = "import sys; print(*sys.path, sep='\\n')"

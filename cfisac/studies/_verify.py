@@ -114,7 +114,7 @@ def verify(
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If a number is out of range, or ``share`` is no such pair.
 
     Examples
     --------
@@ -127,6 +127,8 @@ def verify(
     for name, number in (("rows", n_rows), ("batches", n_batches)):
         if number is not None:
             _checks.count(name, number, least=0)
+    if not isinstance(share, Sequence) or len(share) != 2:
+        raise ValueError(f"share must be (k, n) with k <= n, got {share!r}")
     part, parts = (_checks.one("share", number, _checks.count) for number in share)
     if part > parts:
         raise ValueError(f"share must be (k, n) with k <= n, got {share!r}")

@@ -75,6 +75,9 @@ def test_shares_of_a_table_are_the_whole_of_it(table):
     assert [len(each.problems) > 0 for each in found] == [True, False, True]
     assert "row 4:" in found[0].problems[0]
     assert "row 3:" in found[2].problems[0]
+    for share in ((3, 2), (0, 2), (1, 2, 3), 2, "12", (1, 1.5)):
+        with pytest.raises(ValueError, match="share must be"):
+            studies.verify(table, share=share)
 
 
 def test_verify_names_the_damaged_row_and_by_how_much(table):
