@@ -167,16 +167,25 @@ def test_outside_a_checkout_tables_are_kept_where_one_works(tmp_path):
         ([], "required"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_code_2(arguments, part, tmp_path):
+def test_bad_usage_is_one_line_and_exit_code_2(arguments, part, tmp_path, capsys):
     where = ["--results", str(tmp_path)] if arguments[:1] in (["run"], ["verify"]) else []
     if "--results" in arguments:
         where = []
-    done = subprocess.run(
-        [sys.executable, "-m", "cfisac.cli", *arguments, *where], capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert done.stdout == ""
-    (message,) = done.stderr.splitlines()
+    try:
+        code = cli.main([*arguments, *where])
+    except SystemExit as end:  # of the parser
+        code = end.code
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    (message,) = said.err.splitlines()
     assert part in message
     assert message.startswith("cfisac: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["verify", "zhang-fig9"], ["dance"]])
+def test_the_command_ends_with_that_line_and_code(arguments):
+    command = [sys.executable, "-m", "cfisac.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("cfisac: ")

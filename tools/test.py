@@ -230,11 +230,17 @@ def chapters_for_the_book() -> Result:
     return chapters("--keep-outputs")
 
 
-def tables(kernel: Kernel | None = None, rows: str = "all", share: str = "1/1") -> Result:
+def tables(
+    kernel: Kernel | None = None,
+    rows: str = "all",
+    share: str = "1/1",
+    beside: Callable[[], object] = lambda: None,
+) -> Result:
     """Rows of every stored table, computed again: on two cores, the long studies first.
 
     ``rows`` of those that do not take long; of the long ones the rows of that share. Much of what
-    a study computes is not work for several.
+    a study computes is not work for several. What is to be done ``beside`` them, on one core,
+    comes first.
     """
     environment = (kernel or as_it_is()).environment
     command = [*PYTHON, "cfisac.cli", "list"]
@@ -248,7 +254,9 @@ def tables(kernel: Kernel | None = None, rows: str = "all", share: str = "1/1") 
     tasks = [([name], "--rows", "all", "--share", share) for name in LONG if name in known]
     tasks += [(some, "--rows", rows) for some in (names[start::4] for start in range(4)) if some]
     with ThreadPoolExecutor(2) as pool:
+        other = pool.submit(beside)
         parts = list(pool.map(lambda task: _verify(*task, environment=environment), tasks))
+        other.result()
     said = [line for lines, _ in parts for line in lines]
     return verified(said, max(abs(code) for _, code in parts))
 
@@ -290,6 +298,12 @@ def pages() -> Result:
     return Result(int(built), int(not built))
 
 
+def not_built() -> Result:
+    """A chapter failed or is out of step."""
+    print("The book is not built, nor its pages tested: see the chapters.")
+    return Result(failed=1)
+
+
 def in_browser() -> Result:
     """The built pages in a browser; all the questions about one page go to one worker."""
     return pytest("browser", "tests/browser", "-n", "2", "--dist", "loadgroup")
@@ -317,18 +331,6 @@ def last_line(results: list[Result]) -> int:
 # ------------------------------------------------------------------------------------ two programs
 
 
-def book_and_pages(sound: bool) -> dict[str, Result]:
-    """Build the book from sound chapters, and test its pages."""
-    if not sound:
-        print("\nA chapter failed or is out of step: the book is not built, nor its pages tested.")
-        return {"book": Result(failed=1)}
-    found = {"book": run("book (built from those executions)", pages)}
-    if book.HTML.exists():
-        title = "built pages (browser)"
-        found[title] = run(title, in_browser)
-    return found
-
-
 def test() -> int:
     """Run all stages, sum up; the exit code."""
     start = time.perf_counter()
@@ -350,13 +352,22 @@ def test() -> int:
         "package, ledger and studies (pytest)": package,
         gate[0]: references,
         gate[1]: chapters_for_the_book,
-        "stored tables (cfisac verify)": lambda: tables(share=first),
     }
     results = {title: run(title, stage) for title, stage in stages.items()}
-    with ThreadPoolExecutor(1) as pool:  # beside the pages, which take one core
-        types = pool.submit(run, "types (mypy --strict)", lambda: command("mypy"))
-        results |= book_and_pages(not any(results[title].failed for title in gate))
-        results["types (mypy --strict)"] = types.result()
+    sound = not any(results[title].failed for title in gate)
+
+    def on_one_core() -> None:
+        for title, stage in {
+            "book (built from those executions)": pages if sound else not_built,
+            "types (mypy --strict)": lambda: command("mypy"),
+        }.items():
+            results[title] = run(title, stage)
+
+    title = "stored tables (cfisac verify)"
+    results[title] = run(title, lambda: tables(share=first, beside=on_one_core))
+    if sound and book.HTML.exists():
+        title = "built pages (browser)"
+        results[title] = run(title, in_browser)
     if two:
         for title, stage in {
             "other kernel": other.check,

@@ -143,7 +143,8 @@ FOUND = """only => axe.run(document, {preload: false, resultTypes: ['violations'
     .filter(found => ['serious', 'critical'].includes(found.impact))
     .map(found => `${found.id}: ` + found.nodes.slice(0, 3)
       .map(node => node.html.slice(0, 150)).join(' ... ') + ` (${found.nodes.length})`))"""
-# Of formulas, of words of code, of rows of a table and of entries of a menu, one of each look.
+# Of words of code, of rows of a table and of entries of a menu, one of each look. Of formulas, one
+# whole; of the others of each look, one with a letter in it.
 THIN = """() => {
   const one = (what, look) => {
     const known = new Set();
@@ -155,10 +156,29 @@ THIN = """() => {
   document.querySelectorAll('wbr').forEach(n => n.remove());
   const plain = (n, text) => n.replaceWith(text);
   one('mjx-container', n => classes(n.parentElement) + colour(n)).forEach(n => plain(n, 'x'));
+  [...document.querySelectorAll('mjx-container')].slice(1).forEach(n => n.replaceChildren('x'));
   one('.highlight pre span', n => classes(n) + colour(n)).forEach(n => plain(n, n.textContent));
   one('nav li', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
   one('tbody tr', n => classes(n) + inside(n).sort()).forEach(n => n.remove());
 }"""
+# Of all texts of one look, one: to a colour, the words are the same.
+THINNER = """() => {
+  const looks = new Map(), known = new Set();
+  const look = n => {
+    if (n && !looks.has(n)) {
+      const own = n.tagName + '.' + n.getAttribute('class') + '.' + n.getAttribute('style');
+      looks.set(n, look(n.parentElement) + ' ' + own);
+    }
+    return looks.get(n) || '';
+  };
+  document.body.querySelectorAll('*').forEach(n => {
+    const words = [...n.childNodes].filter(m => m.nodeType === 3 && m.data.trim());
+    const {color, fill, fontSize, fontWeight} = getComputedStyle(n);
+    const seen = words.length && [look(n), color, fill, fontSize, fontWeight].join();
+    if (seen && known.size === known.add(seen).size) words.forEach(m => m.remove());
+  });
+}"""
+WORDS = {"rules": {"color-contrast": {"enabled": False}}}
 COLOURS = {"runOnly": ["color-contrast"]}  # all that a theme changes
 
 
@@ -166,8 +186,10 @@ def judge(page, script):
     """What axe-core holds against a page that is open, in light and in dark."""
     page.evaluate(script)
     page.evaluate(THIN)
+    found = page.evaluate(FOUND, WORDS)
+    page.evaluate(THINNER)
     page.add_style_tag(content="* { transition: none !important; }")  # colours change at once
-    found = page.evaluate(FOUND, {})
+    found += page.evaluate(FOUND, COLOURS)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     return found + page.evaluate(FOUND, COLOURS)
 
@@ -225,7 +247,8 @@ def look(reader, address, axe=None):
     for name in visit.content["figures"]:
         visit.figures += _slider_problems(page, name)
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(300)
+    if visit.content["figures"]:
+        page.wait_for_timeout(300)  # they fit themselves to the window, after a while
     visit.wide = page.evaluate(WIDE)
     visit.blank = page.evaluate(BLANK)
     if axe:
@@ -291,6 +314,11 @@ def visit(reader, server, axe):
 @pytest.fixture(scope="session", name="look")
 def look_fixture():
     return look
+
+
+@pytest.fixture(scope="session", name="judge")
+def judge_fixture():
+    return judge
 
 
 @pytest.fixture(scope="session")
