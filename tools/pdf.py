@@ -90,7 +90,7 @@ FIT = """() => {
       .map(n => `${where(n)}: no formula: ${n.textContent.slice(0, 40)}`)];
 }""".replace("HIGH", str(HIGH))
 
-# A figure that leaves a fifth of a page empty becomes up to a fifth smaller, if it then fits there:
+# A figure that leaves a fifth of a page empty becomes up to 30 % smaller, if it then fits there:
 # columns of the size of a page break where pages do.
 FILL = """() => document.querySelectorAll('.printed-chapter:has(figure)').forEach(chapter => {
   const kept = chapter.style.cssText;
@@ -107,7 +107,7 @@ FILL = """() => document.querySelectorAll('.printed-chapter:has(figure)').forEac
     if (!last || !drawing || page(box) === page(last)) return;
     const left = HIGH - (last.bottom - origin.top), drawn = drawing.getBoundingClientRect().height;
     const share = Math.min((left - (box.height - drawn) - 60) / drawn, 0.98);  // 60: margins
-    if (left < HIGH / 5 || share < 0.8) return;
+    if (left < HIGH / 5 || share < 0.7) return;
     drawing.style.zoom = share;
     if (page(figure.getBoundingClientRect()) !== page(last)) drawing.style.zoom = '';
   });
