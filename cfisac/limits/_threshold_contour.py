@@ -14,6 +14,7 @@ FINE = 48  # nodes on one half of the contour: ten digits
 COARSE = 16  # four digits, for counts and bounds
 _REACH = np.arange(1.0, 13.0)  # where nodes may end, in the variable v of t = width sinh(v)
 _DIGITS = 0.45  # by which what is left out falls with each node, as a power of e
+_NEVER = -745.0  # logarithm of what is rounded to zero
 _STEPS = 60  # halvings of the interval that holds the saddle, which is wider than its place needs
 
 
@@ -71,13 +72,15 @@ def probability_at_saddle(
         found = np.exp(exponent(s, snr, kept, fading) - top) * np.cosh(v) / s
         return np.asarray(found, dtype=complex)
 
-    last = np.abs(height(_REACH)) * place[..., None] > np.exp(-n_nodes * _DIGITS)
-    reach = 1 + _REACH[np.argmax(_REACH * last, axis=-1)]
-    step: Array = reach[..., None] / n_nodes
-    total: Array = (
-        (height(step * (np.arange(n_nodes) + 0.5)).real * step).sum(axis=-1) * width / np.pi
-    )
-    chance = np.clip(total * np.exp(top[..., 0]), 0.0, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # next to a pole, of what never happens
+        last = np.abs(height(_REACH)) * place[..., None] > np.exp(-n_nodes * _DIGITS)
+        reach = 1 + _REACH[np.argmax(_REACH * last, axis=-1)]
+        step: Array = reach[..., None] / n_nodes
+        total: Array = (
+            (height(step * (np.arange(n_nodes) + 0.5)).real * step).sum(axis=-1) * width / np.pi
+        )
+        chance = np.clip(total * np.exp(top[..., 0]), 0.0, 1.0)
+    chance = np.where(top[..., 0] < _NEVER, 0.0, chance)
     return np.where(apart, chance, 0.5), place
 
 

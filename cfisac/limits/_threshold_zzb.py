@@ -8,15 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfisac import _checks
 from cfisac.limits import _threshold_contour as contour
-from cfisac.limits._threshold_landscape import _box, _target, alike, correlated
+from cfisac.limits._threshold_landscape import _box, _metric, _target, alike, correlated
 from cfisac.scenarios import MonostaticScene
 
 Array = NDArray[np.float64]
-Pairs = tuple[Array, Array, Array]
+Pairs = tuple[Array, Array, Array, Array]
 
 _EQUAL, _POINTS = 128, 6  # panels of one length, and nodes in each of all panels
 _FINEST = 1e-8  # of the width: where panels that halve begin
 _STEPS = np.linspace(-8.0, 4.6, 37)  # displacements, as logarithms of h / (side - h)
+_NEAR = 0.5  # standard deviations: the least displacement, or less
 _PER_SIDE = 2  # places along each side of what two shifted boxes share
 _BLOCK = 2**22  # entries of the largest temporary
 
@@ -153,38 +154,60 @@ def ziv_zakai_position(
     n_aps = len(scene.aps)
     if heard.ndim < 1 or heard.shape[-1] != n_aps:
         raise ValueError(f"snr must have shape (..., {n_aps}), got {heard.shape}")
-    pairs = displaced(scene, box, scene.velocities[index])
     rows = heard.reshape(-1, n_aps)
+    if not len(rows):
+        return np.empty(heard.shape[:-1])
+    pairs = displaced(scene, box, scene.velocities[index], rows.max(axis=0))
     return np.array([of_pairs(pairs, rho, fading) for rho in rows]).reshape(heard.shape[:-1])
 
 
 def of_pairs(pairs: list[Pairs], snr: Array, fading: str) -> float:
     """The bound from what :func:`displaced` found, at one SNR (L,)."""
     total = 0.0
-    for h, likeness, shared in pairs:
+    for h, weights, likeness, shared in pairs:
         apart = np.sqrt(np.maximum(1 - likeness**2, 0.0))
         chance = contour.probability(np.broadcast_to(snr, apart.shape), apart, fading, 16)
         height = _valley_filled(np.max(shared * chance.mean(axis=-1), axis=-1))
-        # The trapezoidal rule in the logarithm, of which dh = h (1 - h / side).
-        weights = h**2 * _room(_STEPS) * (_STEPS[1] - _STEPS[0])
         total += float(weights @ height + h[0] ** 2 / 2 * height[0])
     return total
 
 
-def displaced(scene: MonostaticScene, box: Array, velocity: Array) -> list[Pairs]:
+def displaced(
+    scene: MonostaticScene, box: Array, velocity: Array, most: ArrayLike = 0.0
+) -> list[Pairs]:
     """How alike pairs of places are, displaced by steps along each axis and anything across it.
+
+    Steps begin where even the SNRs ``most`` (L,) tell hardly anything of them.
 
     Returns
     -------
-    list of (h, likeness, shared)
-        For each coordinate: m steps (m,) in metres; likeness (m, k, n, L) for k displacements
-        across and n places; the share (m, k) of the box that still lies in it when displaced.
+    list of (h, weights, likeness, shared)
+        For each coordinate: m steps (m,) in metres, and what h dh is for each; likeness
+        (m, k, n, L) for k displacements across and n places; the share (m, k) of the box that
+        still lies in it when displaced.
     """
     sides = box[1] - box[0]
-    return [
-        (_room(-_STEPS) * side, *_along(scene, box, axis, _room(-_STEPS), velocity))
-        for axis, side in enumerate(sides)
-    ]
+    snr = np.broadcast_to(np.asarray(most, dtype=float), len(scene.aps))
+    metric = np.einsum("nlij,l->nij", _metric(scene, _inside(box), velocity), snr)
+    told = np.sqrt(2 * np.diagonal(metric, axis1=-2, axis2=-1).max(axis=0))
+    pairs = []
+    spacing = _STEPS[1] - _STEPS[0]
+    for axis, (side, known) in enumerate(zip(sides, told, strict=True)):
+        begin = np.log(_NEAR) - np.log(max(side * known, _NEAR))
+        more = max(0, int(np.ceil((_STEPS[0] - begin) / spacing)))
+        steps = np.concatenate([_STEPS[0] - spacing * np.arange(more, 0, -1), _STEPS])
+        h = _room(-steps) * side
+        # The trapezoidal rule in the logarithm, of which dh = h (1 - h / side).
+        weights = h**2 * _room(steps) * spacing
+        pairs.append((h, weights, *_along(scene, box, axis, _room(-steps), velocity)))
+    return pairs
+
+
+def _inside(box: Array) -> Array:
+    """Some places (n, D) in a box."""
+    d = box.shape[1]
+    grid = np.stack(np.meshgrid(*[(np.arange(_PER_SIDE) + 0.5) / _PER_SIDE] * d, indexing="ij"), -1)
+    return np.asarray(box[0] + (box[1] - box[0]) * grid.reshape(-1, d))
 
 
 def _along(

@@ -238,6 +238,25 @@ def test_position_ziv_zakai_limits():
     assert found[1] < found[0]
 
 
+@pytest.mark.parametrize("snr", [1e9, 1e12])
+def test_position_ziv_zakai_meets_the_bound_however_strong_the_echo(snr):
+    """Steps as fine as the error; in a large box they once were not, and the bound was zero."""
+    scene = corner_scene((175.0, 175.0))
+    small = [[170.0, 172.0], [180.0, 178.0]]
+    found = threshold.ziv_zakai_position(scene, [snr] * 4, small)
+    efim = sum(2 * snr * threshold.landscape(scene, small, 2).truth_metric)
+    assert 0.97 < found / np.trace(np.linalg.inv(efim)) < 1.01
+    large = threshold.ziv_zakai_position(scene, [[snr / 100] * 4, [snr] * 4], [[0, 0], [350, 350]])
+    assert large[0] / large[1] == pytest.approx(100, rel=0.02)
+
+
+def test_places_that_are_nearly_all_apart_are_never_confused():
+    """Next to the pole of the transform, where numbers overflow and their product is none."""
+    rng = np.random.default_rng(5)
+    apart = 1 - rng.uniform(0, 1e-14, (200, 4))
+    assert np.all(threshold.pairwise_error(np.full((200, 4), 1e12), apart) == 0)
+
+
 # ------------------------------------------------------------------------- landscapes
 
 
