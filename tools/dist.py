@@ -1,7 +1,7 @@
 """Everything a release needs, in dist/: python tools/dist.py.
 
-Wheel, sdist, the offline pages with the slides, the printed book, student notebooks and figures,
-with checksums. Archives of the same contents are the same bytes.
+Wheel, sdist, the offline pages, the printed book, slides, student notebooks and figures, with
+checksums. Archives of the same contents are the same bytes.
 """
 
 import hashlib
@@ -60,6 +60,7 @@ def main() -> int:
     archive(DIST / f"{name}-book.zip", BUILD / "html", f"{name}-book")
     archive(DIST / f"{name}-student.zip", BUILD / "student", f"{name}-student")
     shutil.copy2(BUILD / "pdf" / "cfisac.pdf", DIST / f"{name}.pdf")
+    shutil.copy2(BUILD / "html" / "slides.html", DIST / f"{name}-slides.html")
     shutil.copy2(BUILD / "figures.zip", DIST / f"{name}-figures.zip")
     made = sorted(DIST.iterdir())
     (DIST / "SHA256SUMS").write_text(checksums(made), encoding="utf-8")
