@@ -71,7 +71,7 @@ STYLE = (
 .ledger-filter :is(input, select, button) { font: inherit; font-size: 0.9rem; color: inherit;
   background: var(--pst-color-surface, Field); border: 1px solid #888; border-radius: 0.25rem;
   padding: 0.25rem 0.4rem; max-width: 15rem; min-height: 2.1rem; }
-.ledger-filter .ledger-find input { min-width: min(15rem, 100%); }
+.ledger-filter .ledger-find { flex-basis: 15rem; }
 .ledger-filter ::placeholder { color: inherit; opacity: 0.75; }
 .ledger-filter option { background: var(--pst-color-background, Canvas); }
 .ledger-number { padding: 0.35rem 0; }
