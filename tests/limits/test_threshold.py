@@ -250,6 +250,21 @@ def test_position_ziv_zakai_meets_the_bound_however_strong_the_echo(snr):
     assert large[0] / large[1] == pytest.approx(100, rel=0.02)
 
 
+def test_position_ziv_zakai_in_space():
+    """Three panels of four antennas; fewer displacements are tried across the steps there."""
+    panel = np.array([[0.0, y, z] for y in (0.0, 0.5) for z in (0.0, 0.5)])
+    aps = np.array([[0.0, 0.0, 0.0], [100.0, 0.0, 30.0], [0.0, 100.0, 20.0]])
+    scene = MonostaticScene(
+        aps=aps, targets=[[50.0, 40.0, 10.0]], velocities=[[0.0, 0.0, 0.0]], transmit_power=1.0,
+        noise_variance=2e-13, waveform=OFDM(8, 1, 5e6), carrier_frequency=4e9,
+        transmit_arrays=panel, receive_arrays=panel,
+    )  # fmt: skip
+    box = np.array([[45.0, 35.0, 5.0], [55.0, 45.0, 15.0]])
+    found = threshold.ziv_zakai_position(scene, [1e5] * 3, box)
+    efim = sum(2e5 * threshold.landscape(scene, box, 1).truth_metric)
+    assert 0.9 < found / np.trace(np.linalg.inv(efim)) < 1.01
+
+
 def test_places_that_are_nearly_all_apart_are_never_confused():
     """Next to the pole of the transform, where numbers overflow and their product is none."""
     rng = np.random.default_rng(5)
